@@ -1,0 +1,5 @@
+//! The `devrun` program: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    devrun::cli::main()
+}

@@ -1,0 +1,148 @@
+//! The small types in which a plan speaks. Data only: no function here decides anything.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Port, PortRange};
+
+/// A hash of the project's folder and the server's name: sixteen hex digits, stable from day to day.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ServerId(pub(crate) String);
+
+/// Everything decided before anything is touched.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) id: ServerId,
+    /// Without control characters, at most 100 characters.
+    pub(crate) name: String,
+    /// Canonical, exists.
+    pub(crate) cwd: PathBuf,
+    /// What the user typed: program and arguments, before placeholders and injection.
+    pub(crate) argv: Vec<OsString>,
+    pub(crate) ports: PortWish,
+    pub(crate) ready: ReadyCheck,
+    /// `None`: wait for ever.
+    pub(crate) ready_timeout: Option<Duration>,
+    pub(crate) stop: StopPolicy,
+    pub(crate) spare: Spare,
+    pub(crate) owner: Owner,
+    /// Open the browser once ready.
+    pub(crate) open: bool,
+    /// How the command gets its port; `Plan::command` reads it.
+    pub(crate) injection: super::inject::Injection,
+    /// What the user should hear before the start, e.g. that a port in the script was taken as the wish.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What is known of the port before the first look at the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PortWish {
+    pub(crate) wanted: Option<Wanted>,
+    /// From the project's path: where the search starts when nothing is wanted and there was no last port.
+    pub(crate) derived: Port,
+    pub(crate) strict: bool,
+    pub(crate) range: PortRange,
+    /// Names of further ports, each with the variables that get it.
+    pub(crate) extra: Vec<ExtraPort>,
+}
+
+/// A port somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) port: Port,
+    pub(crate) by: WantedBy,
+}
+
+/// Who asked for the port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WantedBy {
+    /// `--port`, `DEVRUN_PORT` as a setting, or a configuration file.
+    User,
+    /// `PORT` was in the environment already.
+    Environment,
+    /// It is written in the script or in the command.
+    Script,
+    /// A devrun around this one gave it: it holds the lease, so this one takes neither lease nor reservation.
+    OuterDevrun,
+}
+
+/// A second, separate port (`--port-env API_PORT=api`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExtraPort {
+    pub(crate) name: String,
+    pub(crate) variables: Vec<String>,
+}
+
+/// The ports a run has got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PortSet {
+    pub(crate) main: Port,
+    /// By name, in the order of `PortWish::extra`.
+    pub(crate) extra: Vec<(String, Port)>,
+}
+
+/// What to execute: everything filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CommandLine {
+    pub(crate) program: OsString,
+    pub(crate) args: Vec<OsString>,
+    /// Changes to the inherited environment; `None` removes.
+    pub(crate) env: Vec<(OsString, Option<OsString>)>,
+}
+
+/// When the server counts as ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ReadyCheck {
+    /// GET this path on the server's port: any status below 500, except 426.
+    Path(String),
+    /// GET this URL (`{port}` and `{url}` already filled in by the caller).
+    Url(String),
+    /// A process of the tree accepts a connection on the port.
+    Tcp,
+    /// A line of the output matches.
+    Log(String),
+    /// At once.
+    None,
+}
+
+/// How the tree is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StopPolicy {
+    pub(crate) signal: StopSignal,
+    /// The grace period.
+    pub(crate) timeout: Duration,
+}
+
+/// The signal that asks a tree to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopSignal {
+    Term,
+    Int,
+    Hup,
+    Quit,
+    Usr1,
+    Usr2,
+    Kill,
+}
+
+/// What is left running when the tree is killed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Spare {
+    /// `--spare NAME`.
+    pub(crate) names: Vec<String>,
+    /// Spare nothing, not even the built-in list.
+    pub(crate) kill_all: bool,
+}
+
+/// With whom the server dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// With every ancestor that is not a shell (see `sys::ancestors`).
+    Auto,
+    /// With nobody.
+    None,
+    /// With this process.
+    Pid(u32),
+}

@@ -1,0 +1,1 @@
+//! Linux: pidfds, subreaper, /proc.
