@@ -4,10 +4,12 @@
 
 mod error;
 mod event;
+mod lifecycle;
 mod plan;
 mod ports;
 mod ready;
 mod registry;
+mod spawn;
 mod sys;
 
 #[cfg(feature = "cli")]

@@ -1,1 +1,15 @@
-//! Linux: pidfds, subreaper, /proc.
+//! Linux: a guard process that is subreaper, pidfds, /proc.
+
+mod ending;
+mod exec;
+mod guard;
+mod signals;
+mod terminal;
+mod tree;
+mod walk;
+mod wire;
+
+pub(crate) use ending::SpareList;
+pub(crate) use signals::{Received, Signals, die_of, hang_up_is_ignored, stop_self};
+pub(crate) use terminal::{SavedTerminal, has_terminal};
+pub(crate) use tree::{Spawn, SpawnError, Tree, TreeEvent};

@@ -1,0 +1,104 @@
+//! From a command line to a running tree: finds the program, puts the environment together, names what went
+//! wrong. How a tree is made stands in `sys`.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Kind};
+use crate::plan::CommandLine;
+use crate::sys::SpawnError;
+
+/// The file to execute for `program`: from PATH, else from a `node_modules/.bin` of this folder or one above it.
+///
+/// Errs with [`Kind::NotFound`] and the nearest name that exists, or with [`Kind::CannotExecute`].
+pub(crate) fn find_program(program: &OsStr, path: Option<&OsStr>, cwd: &Path) -> Result<PathBuf, Error> {
+    let shown = program.to_string_lossy();
+    let is_path = Path::new(program).components().count() > 1;
+    if let Ok(found) = which::which_in(program, path, cwd) {
+        return Ok(found);
+    }
+    if is_path {
+        let file = cwd.join(program);
+        return Err(match file.metadata() {
+            Ok(meta) if meta.is_dir() => not_executable(&shown, "it is a folder"),
+            Ok(_) => not_executable(&shown, "it has no permission to be executed")
+                .hint(format!("chmod +x {shown}")),
+            Err(error) => Error::new(Kind::NotFound, format!("{shown} was not found")).source(error),
+        });
+    }
+    let bins = cwd.ancestors().map(|folder| folder.join("node_modules").join(".bin"));
+    for bin in bins.clone() {
+        if let Ok(found) = which::which_in(program, Some(&bin), cwd) {
+            return Ok(found);
+        }
+    }
+    let folders: Vec<PathBuf> = path.map(|p| std::env::split_paths(p).collect()).unwrap_or_default();
+    if let Some(file) = folders.iter().map(|f| f.join(program)).find(|f| f.is_file()) {
+        let file = file.display();
+        return Err(not_executable(&shown, &format!("{file} has no permission to be executed"))
+            .hint(format!("chmod +x {file}")));
+    }
+    let error = Error::new(Kind::NotFound, format!("{shown} was not found"))
+        .cause("no folder of PATH and no node_modules/.bin holds a program of that name");
+    Err(match nearest(&shown, folders.into_iter().chain(bins)) {
+        Some(name) => error.hint(format!("did you mean `{name}`?")),
+        None if cwd.join("package.json").is_file() => error.hint("npm install"),
+        None => error,
+    })
+}
+
+fn not_executable(shown: &str, why: &str) -> Error {
+    Error::new(Kind::CannotExecute, format!("{shown} can't be executed")).cause(why)
+}
+
+/// The program whose name is most like this one, if any is.
+fn nearest(name: &str, folders: impl Iterator<Item = PathBuf>) -> Option<String> {
+    folders
+        .filter_map(|folder| folder.read_dir().ok())
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .map(|other| (strsim::damerau_levenshtein(name, &other), other))
+        .filter(|(distance, _)| *distance <= 1 + name.len() / 5)
+        .min()
+        .map(|(_, other)| other)
+}
+
+/// The inherited environment with the command line's changes.
+pub(crate) fn environment(command: &CommandLine, run_id: &str) -> Vec<(OsString, OsString)> {
+    let changed = |name: &OsStr| command.env.iter().any(|(n, _)| n == name) || name == "DEVRUN_ID";
+    std::env::vars_os()
+        .filter(|(name, _)| !changed(name))
+        .chain(command.env.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))))
+        .chain([("DEVRUN_ID".into(), run_id.into())])
+        .collect()
+}
+
+/// What a failed start means to the user.
+pub(crate) fn explain(error: SpawnError, program: &Path, cwd: &Path) -> Error {
+    let program = program.display();
+    match error {
+        SpawnError::Folder(source) => {
+            Error::new(Kind::Internal, format!("the folder {} can't be entered", cwd.display())).source(source)
+        }
+        SpawnError::Execute(source) if source.kind() == io::ErrorKind::NotFound => {
+            Error::new(Kind::NotFound, format!("{program} can't be executed"))
+                .cause("the program that its first line names, or its loader, was not found")
+                .source(source)
+        }
+        SpawnError::Execute(source) => {
+            Error::new(Kind::CannotExecute, format!("{program} can't be executed")).source(source)
+        }
+        SpawnError::System(source) => {
+            Error::new(Kind::Internal, format!("no process could be made for {program}")).source(source)
+        }
+    }
+}
+
+/// A random name for one run, by which its processes are known (`DEVRUN_ID` in their environment).
+pub(crate) fn run_id() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    // Each RandomState is keyed from the system's random source.
+    let random = || std::collections::hash_map::RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", random(), random() ^ u64::from(std::process::id()))
+}

@@ -1,0 +1,145 @@
+//! Ending a tree: the stop signal to every member once, and the hard loop that kills every child until none is
+//! left. Without a single allocation, as `walk`. Nothing here waits.
+
+use core::mem::MaybeUninit;
+
+use rustix::process::{Pid, Signal};
+
+use super::walk::{self, Unlisted};
+
+/// What is left running on purpose, decided before the fork.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SpareList {
+    /// Names that are spared in whatever session they are.
+    pub(crate) always: Vec<Vec<u8>>,
+    /// Names that are spared only when they lead a session of their own making.
+    pub(crate) own_session: Vec<Vec<u8>>,
+}
+
+impl SpareList {
+    /// Whether this process is left running. Names are the executable's and the one it goes by, never argv:
+    /// that is for everybody to write.
+    pub(super) fn spares(&self, pid: Pid, session: Option<Pid>) -> bool {
+        if self.always.is_empty() && self.own_session.is_empty() {
+            return false;
+        }
+        let (mut exe, mut comm) = ([MaybeUninit::uninit(); 512], [0; 32]);
+        let exe = walk::executable(pid, &mut exe);
+        let comm = walk::command_name(pid, &mut comm);
+        let named = |list: &[Vec<u8>]| list.iter().any(|n| exe == Some(n) || comm.is_some_and(|c| is_comm_of(c, n)));
+        named(&self.always)
+            || (named(&self.own_session)
+                && rustix::process::getsid(Some(pid)).ok() != session
+                // A browser that a program drives is that program's, not the user's.
+                && !walk::arguments_contain(pid, b"--remote-debugging-p")
+                && !walk::arguments_contain(pid, b"--headless"))
+    }
+}
+
+/// comm is cut after 15 bytes, and tmux calls itself `tmux: server`.
+fn is_comm_of(comm: &[u8], name: &[u8]) -> bool {
+    comm == &name[..name.len().min(15)] || comm.strip_prefix(name).is_some_and(|rest| rest.starts_with(b":"))
+}
+
+/// Which pids have had their signal; as many bits as the system has pids, reserved before the fork.
+pub(super) struct Signalled(pub(super) Vec<u64>);
+
+impl Signalled {
+    pub(super) fn new() -> Self {
+        let most = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok().and_then(|s| s.trim().parse().ok());
+        // calloc of this size is untouched memory: it costs address space until a bit is set.
+        Self(vec![0; most.unwrap_or(4_194_304usize) / 64 + 1])
+    }
+
+    /// Forgets a pid that was waited for: from now on it can be somebody else's.
+    pub(super) fn remove(&mut self, pid: Pid) {
+        let pid = pid.as_raw_nonzero().get() as usize;
+        if let Some(word) = self.0.get_mut(pid / 64) {
+            *word &= !(1 << (pid % 64));
+        }
+    }
+
+    fn contains(&self, pid: Pid) -> bool {
+        let pid = pid.as_raw_nonzero().get() as usize;
+        self.0.get(pid / 64).is_some_and(|word| word & (1 << (pid % 64)) != 0)
+    }
+
+    /// Sets the bit and says whether it was new.
+    fn insert(&mut self, pid: Pid) -> bool {
+        let pid = pid.as_raw_nonzero().get() as usize;
+        let Some(word) = self.0.get_mut(pid / 64) else { return false };
+        let bit = 1 << (pid % 64);
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+}
+
+/// Sends the stop signal to every member that is not spared and has not had it, then wakes it if it is stopped.
+///
+/// `skip_group`: the members of this process group have the signal already, from the terminal; they are only
+/// woken. Listings shift while members come and go, so it looks again until nobody new is found.
+pub(super) fn ask(
+    root: Pid,
+    signal: Signal,
+    skip_group: Option<Pid>,
+    spare: &SpareList,
+    session: Option<Pid>,
+    signalled: &mut Signalled,
+) -> Result<(), Unlisted> {
+    for _ in 0..5 {
+        let mut found = false;
+        walk::each_member(root, &mut |pid, fd| {
+            if spare.spares(pid, session) || !signalled.insert(pid) {
+                return;
+            }
+            found = true;
+            let has_it = skip_group.is_some() && rustix::process::getpgid(Some(pid)).ok() == skip_group;
+            if !has_it {
+                let _ = rustix::process::pidfd_send_signal(fd, signal);
+            }
+            let _ = rustix::process::pidfd_send_signal(fd, Signal::CONT);
+        })?;
+        if !found {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What a round of the hard loop met.
+#[derive(Default, Debug)]
+pub(super) struct Round {
+    /// Children sent SIGKILL for the first time.
+    pub(super) killed: i32,
+    /// Children that will go: killed now or before.
+    pub(super) going: u32,
+    /// Children left on purpose.
+    pub(super) spared: u32,
+    /// Children that the system does not let us kill.
+    pub(super) refused: u32,
+}
+
+/// Sends SIGKILL to every child of ours that is not spared. A child that was not waited for keeps its pid, so no
+/// stranger can be hit; what it started becomes our child when it goes and is met by the next round.
+pub(super) fn kill_children(
+    me: Pid,
+    spare: &SpareList,
+    session: Option<Pid>,
+    killed: &mut Signalled,
+) -> Result<Round, Unlisted> {
+    let mut round = Round::default();
+    walk::each_child(me, &mut |pid| {
+        if killed.contains(pid) {
+            round.going += 1;
+        } else if spare.spares(pid, session) {
+            round.spared += 1;
+        } else if rustix::process::kill_process(pid, Signal::KILL).is_err() {
+            round.refused += 1;
+        } else {
+            round.going += 1;
+            round.killed += i32::from(killed.insert(pid));
+        }
+    })?;
+    Ok(round)
+}

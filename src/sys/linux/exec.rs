@@ -1,0 +1,113 @@
+//! Executing the command in the child of a fork: everything is prepared before, so that between fork and exec
+//! only async-signal-safe calls are made (signal-safety(7)).
+#![allow(unsafe_code)]
+
+use std::ffi::{CString, OsString};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::ptr;
+
+use rustix::process::{Pid, Signal};
+
+use super::wire::Step;
+
+/// A command that is ready to be executed.
+pub(super) struct Prepared {
+    path: CString,
+    cwd: CString,
+    args: Strings,
+    /// `/bin/sh path args...`, for a script without a `#!` line: what execvp(3) does with ENOEXEC.
+    shell_args: Strings,
+    environment: Strings,
+    /// A little more killable than the guard when memory runs out (proc_pid_oom_score_adj(5)).
+    oom_score: Option<CString>,
+}
+
+/// C strings and the null-terminated list of pointers to them that exec wants.
+struct Strings {
+    pointers: Vec<*const libc::c_char>,
+    _owned: Vec<CString>,
+}
+
+impl Strings {
+    fn new(owned: Vec<CString>) -> Self {
+        let pointers = owned.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
+        Self { pointers, _owned: owned }
+    }
+}
+
+impl Prepared {
+    /// Copies everything into the form that exec wants; fails on a text that holds a NUL byte.
+    pub(super) fn new(
+        program: &Path,
+        args: &[OsString],
+        environment: &[(OsString, OsString)],
+        cwd: &Path,
+    ) -> io::Result<Self> {
+        let path = CString::new(program.as_os_str().as_bytes())?;
+        let rest = args.iter().map(|a| CString::new(a.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let list = |first: &[CString]| Strings::new(first.iter().chain(&rest).cloned().collect());
+        let environment = environment
+            .iter()
+            .map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let own_score = std::fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|s| s.trim().parse::<i32>().ok());
+        Ok(Self {
+            args: list(std::slice::from_ref(&path)),
+            shell_args: list(&[c"/bin/sh".to_owned(), path.clone()]),
+            path,
+            cwd: CString::new(cwd.as_os_str().to_owned().into_vec())?,
+            environment: Strings::new(environment),
+            oom_score: own_score.and_then(|s| CString::new((s + 100).min(1000).to_string()).ok()),
+        })
+    }
+
+    /// Becomes the command. Only returns when that failed: at which step, and why.
+    pub(super) fn execute(&self, guard: Pid, own_group: bool, outputs: [Option<&OwnedFd>; 2]) -> (Step, i32) {
+        // Should the guard be killed, the command must not stay behind. The guard has one thread, so its death
+        // is that thread's (PR_SET_PDEATHSIG(2const)). It may have died before this call: then we have another
+        // parent by now.
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+        if rustix::process::getppid() != Some(guard) {
+            return (Step::Fork, libc::ESRCH);
+        }
+        if own_group {
+            let _ = rustix::process::setpgid(None, None);
+        }
+        if let Some(score) = &self.oom_score {
+            let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+            if let Ok(file) = rustix::fs::open(c"/proc/self/oom_score_adj", flags, rustix::fs::Mode::empty()) {
+                let _ = rustix::io::write(file, score.to_bytes());
+            }
+        }
+        // SAFETY: plain system calls on descriptors that are open and on signal sets that live here. SIGPIPE is
+        // ignored in every Rust program and would stay ignored through exec; other programs expect its default.
+        unsafe {
+            for (output, number) in outputs.into_iter().zip([1, 2]) {
+                if let Some(output) = output {
+                    libc::dup2(output.as_raw_fd(), number);
+                }
+            }
+            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            let mut none = std::mem::zeroed();
+            libc::sigemptyset(&mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());
+            if libc::chdir(self.cwd.as_ptr()) != 0 {
+                return (Step::Folder, errno());
+            }
+            libc::execve(self.path.as_ptr(), self.args.pointers.as_ptr(), self.environment.pointers.as_ptr());
+            if errno() == libc::ENOEXEC {
+                let (args, environment) = (&self.shell_args.pointers, &self.environment.pointers);
+                libc::execve(c"/bin/sh".as_ptr(), args.as_ptr(), environment.as_ptr());
+            }
+        }
+        (Step::Execute, errno())
+    }
+}
+
+pub(super) fn errno() -> i32 {
+    // The last error of this thread; reads a number, allocates nothing.
+    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}

@@ -1,0 +1,242 @@
+//! The guard: parent of the command and subreaper of all that it starts, so that whatever daemonises, changes
+//! its session or clears its environment is in the end the guard's own child. It outlives the front only for as
+//! long as it takes to end the tree.
+//!
+//! It runs in the child of a fork of a program that may have threads. So nothing in here allocates, locks or
+//! panics, and every signal is blocked: nothing but SIGKILL and SIGSTOP reaches it.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+use rustix::process::{Pid, Signal, WaitOptions};
+
+use super::ending::{self, Signalled, SpareList};
+use super::terminal::SavedTerminal;
+use super::walk;
+use super::wire::{self, Order, Report};
+
+/// How long the hard loop goes on before it names what does not die (state D).
+const HARD_LIMIT: Duration = Duration::from_secs(3);
+
+/// What the guard knows from before the fork.
+pub(super) struct Guard<'a> {
+    pub(super) socket: &'a OwnedFd,
+    pub(super) child_events: &'a OwnedFd,
+    pub(super) leader: Pid,
+    pub(super) own_group: bool,
+    /// The process group of the front: the terminal's foreground group, if there is a terminal.
+    pub(super) front_group: Pid,
+    pub(super) session: Option<Pid>,
+    pub(super) spare: &'a SpareList,
+    /// What to do when the front is gone.
+    pub(super) orphaned: (Signal, Duration),
+    pub(super) terminal: Option<&'a SavedTerminal>,
+    pub(super) signalled: &'a mut Signalled,
+    pub(super) killed: &'a mut Signalled,
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy)]
+enum Phase {
+    Running,
+    /// The stop signal was sent; killing starts then.
+    Grace(Instant),
+    /// Killing; what is left then is named.
+    Hard(Instant),
+}
+
+/// What reaping found.
+#[derive(PartialEq)]
+enum Reaped {
+    Some,
+    NoChild,
+}
+
+impl Guard<'_> {
+    /// Runs until nobody is left.
+    pub(super) fn run(&mut self) {
+        let me = rustix::process::getpid();
+        let mut phase = Phase::Running;
+        let mut front_alive = true;
+        let mut leader_alive = true;
+        let mut kills = 0;
+        loop {
+            if self.reap(&mut leader_alive) == Reaped::NoChild {
+                break;
+            }
+            match phase {
+                Phase::Running => {}
+                Phase::Grace(end) => {
+                    if Instant::now() >= end {
+                        phase = Phase::Hard(Instant::now() + HARD_LIMIT);
+                        continue;
+                    }
+                    if self.only_spared_left(me) {
+                        break;
+                    }
+                }
+                Phase::Hard(end) => {
+                    if !self.kill_round(me, leader_alive, &mut kills) || Instant::now() >= end {
+                        // Killed ones may still be on their way out: they are waited for until the limit.
+                        break;
+                    }
+                }
+            }
+            let timeout = match phase {
+                Phase::Running => None,
+                Phase::Grace(end) => Some(end.saturating_duration_since(Instant::now())),
+                // Deaths wake us; the timer is for members that are being born while they are killed.
+                Phase::Hard(_) => Some(Duration::from_millis(2)),
+            };
+            match self.wait(timeout, front_alive) {
+                Wake::Nothing => {}
+                Wake::FrontGone => {
+                    front_alive = false;
+                    if matches!(phase, Phase::Running) {
+                        phase = self.stop(me, self.orphaned.0, self.orphaned.1, None);
+                    }
+                }
+                Wake::Order(Order::Kill) => phase = Phase::Hard(Instant::now() + HARD_LIMIT),
+                Wake::Order(Order::Stop { signal, grace_ms, spare_foreground }) => {
+                    let signal = Signal::from_named_raw(signal).unwrap_or(Signal::TERM);
+                    let skip = spare_foreground.then_some(self.front_group);
+                    phase = self.stop(me, signal, Duration::from_millis(grace_ms.unsigned_abs().into()), skip);
+                }
+            }
+        }
+        self.finish(me, front_alive, kills);
+    }
+
+    fn stop(&mut self, me: Pid, signal: Signal, grace: Duration, skip: Option<Pid>) -> Phase {
+        let now = Instant::now();
+        if signal == Signal::KILL {
+            return Phase::Hard(now + HARD_LIMIT);
+        }
+        if ending::ask(me, signal, skip, self.spare, self.session, self.signalled).is_err() {
+            self.tell(Report::Blind);
+            let _ = if self.own_group {
+                rustix::process::kill_process_group(self.leader, signal)
+            } else {
+                rustix::process::kill_process(self.leader, signal)
+            };
+        }
+        Phase::Grace(now + grace)
+    }
+
+    /// Reaps whoever is dead and reports what becomes of the leader.
+    fn reap(&mut self, leader_alive: &mut bool) -> Reaped {
+        loop {
+            let reaped = rustix::process::wait(WaitOptions::NOHANG | WaitOptions::UNTRACED);
+            if let Ok(Some((pid, status))) = reaped
+                && !status.stopped()
+            {
+                self.signalled.remove(pid);
+                self.killed.remove(pid);
+            }
+            match reaped {
+                Ok(None) => return Reaped::Some,
+                Err(Errno::INTR) => {}
+                Err(_) => return Reaped::NoChild,
+                Ok(Some((pid, status))) if pid == self.leader && *leader_alive => {
+                    if let Some(code) = status.exit_status() {
+                        *leader_alive = false;
+                        self.tell(Report::Exited { code });
+                    } else if let Some(signal) = status.terminating_signal() {
+                        *leader_alive = false;
+                        self.tell(Report::Signalled { signal });
+                    } else {
+                        self.tell(Report::Stopped);
+                    }
+                }
+                Ok(Some(_)) => {}
+            }
+        }
+    }
+
+    fn only_spared_left(&self, me: Pid) -> bool {
+        let (mut others, mut any) = (false, false);
+        let listed = walk::each_child(me, &mut |pid| {
+            any = true;
+            others |= !self.spare.spares(pid, self.session);
+        });
+        listed.is_ok() && any && !others
+    }
+
+    /// One round of the hard loop; `false` when nobody is left who could still go.
+    fn kill_round(&mut self, me: Pid, leader_alive: bool, kills: &mut i32) -> bool {
+        match ending::kill_children(me, self.spare, self.session, self.killed) {
+            Ok(round) => {
+                *kills += round.killed;
+                round.going > 0 || (round.spared == 0 && round.refused == 0)
+            }
+            Err(_) if leader_alive => {
+                self.tell(Report::Blind);
+                // The leader was not reaped: its pid and its group's number are still its own.
+                let _ = if self.own_group {
+                    rustix::process::kill_process_group(self.leader, Signal::KILL)
+                } else {
+                    rustix::process::kill_process(self.leader, Signal::KILL)
+                };
+                true
+            }
+            Err(_) => true,
+        }
+    }
+
+    fn wait(&self, timeout: Option<Duration>, front_alive: bool) -> Wake {
+        let mut fds = [
+            PollFd::new(self.child_events, PollFlags::IN),
+            PollFd::new(self.socket, PollFlags::IN),
+        ];
+        let watched = if front_alive { 2 } else { 1 };
+        let timeout = timeout.and_then(|t| t.try_into().ok());
+        let _ = rustix::event::poll(&mut fds[..watched], timeout.as_ref());
+        let said = front_alive && !fds[1].revents().is_empty();
+        if !fds[0].revents().is_empty() {
+            // How many and who, waitpid tells; the queue only has to be emptied.
+            let mut buffer = [0; 1024];
+            let _ = rustix::io::read(self.child_events, &mut buffer);
+        }
+        if !said {
+            return Wake::Nothing;
+        }
+        match wire::receive(self.socket, RecvFlags::DONTWAIT) {
+            Ok(Some(bytes)) => Order::decode(&bytes).map_or(Wake::Nothing, Wake::Order),
+            Ok(None) => Wake::FrontGone,
+            Err(_) => Wake::Nothing,
+        }
+    }
+
+    fn finish(&self, me: Pid, front_alive: bool, kills: i32) {
+        let _ = walk::each_child(me, &mut |pid| {
+            let mut name = [0; 16];
+            let mut buffer = [0; 32];
+            if let Some(comm) = walk::command_name(pid, &mut buffer) {
+                let length = comm.len().min(16);
+                name[..length].copy_from_slice(&comm[..length]);
+            }
+            let spared = self.spare.spares(pid, self.session);
+            self.tell(Report::Left { pid: pid.as_raw_nonzero().get(), spared, name });
+        });
+        if !front_alive && let Some(terminal) = self.terminal {
+            terminal.restore_if_foreground(self.front_group);
+        }
+        self.tell(Report::Empty { killed: kills });
+    }
+
+    fn tell(&self, report: Report) {
+        wire::send(self.socket, &report.encode());
+    }
+}
+
+/// What ended a wait.
+enum Wake {
+    /// A child, the timer, or nothing worth acting on.
+    Nothing,
+    FrontGone,
+    Order(Order),
+}
+

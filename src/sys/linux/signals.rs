@@ -1,0 +1,97 @@
+//! Signals to the front, with their origin: a key typed in the terminal, or a process. What follows from them is
+//! decided in `lifecycle`.
+#![allow(unsafe_code)]
+
+use std::io;
+
+use tokio::sync::mpsc;
+
+/// The signals that ask a program to end.
+const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+
+/// A signal that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) signal: i32,
+    /// Sent by the kernel: typed in the terminal, or its hang-up.
+    pub(crate) by_terminal: bool,
+}
+
+impl Received {
+    pub(crate) fn is_hang_up(self) -> bool {
+        self.signal == libc::SIGHUP
+    }
+}
+
+/// The ending signals of this process from now on, but for those that were ignored when it started: nohup(1)
+/// and shells that start jobs in the background want them to stay so.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    receiver: mpsc::UnboundedReceiver<Received>,
+}
+
+impl Signals {
+    /// Takes the signals over. The thread that waits for them ends with the process.
+    #[cfg(feature = "cli")]
+    pub(crate) fn take() -> io::Result<Self> {
+        use signal_hook::iterator::SignalsInfo;
+        use signal_hook::iterator::exfiltrator::WithOrigin;
+        let taken: Vec<i32> = ENDING.into_iter().filter(|signal| !is_ignored(*signal)).collect();
+        let mut signals = SignalsInfo::<WithOrigin>::new(&taken)?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            for origin in signals.forever() {
+                let received = Received { signal: origin.signal, by_terminal: origin.process.is_none() };
+                if sender.send(received).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { receiver })
+    }
+
+    /// The next one. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Received {
+        match self.receiver.recv().await {
+            Some(received) => received,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Whether this process ignores the signal.
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    // SAFETY: only asks; `action` lives here.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Whether a hang-up is ignored, as nohup(1) has it.
+pub(crate) fn hang_up_is_ignored() -> bool {
+    is_ignored(libc::SIGHUP)
+}
+
+/// Ends this process by the signal, so that its caller sees what ended it; without a second core dump.
+pub(crate) fn die_of(signal: i32) -> ! {
+    // SAFETY: plain system calls; the set and the limit live here.
+    unsafe {
+        let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        libc::setrlimit(libc::RLIMIT_CORE, &limit);
+        libc::signal(signal, libc::SIG_DFL);
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut());
+        libc::raise(signal);
+    }
+    // A signal whose default is not to end a process.
+    std::process::exit(128 + signal)
+}
+
+/// Stops this process as Ctrl-Z does, until its shell lets it go on.
+pub(crate) fn stop_self() {
+    // SAFETY: plain system call.
+    unsafe { libc::raise(libc::SIGSTOP) };
+}

@@ -1,0 +1,353 @@
+//! The front's side: forks the guard, hears what becomes of the tree, tells the guard when to end it. How the
+//! tree is ended stands in `guard`; when, above.
+#![allow(unsafe_code)]
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::ptr;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
+use rustix::process::{Pid, Signal, WaitOptions};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::ending::{Signalled, SpareList};
+use super::exec::Prepared;
+use super::guard::Guard;
+use super::terminal::SavedTerminal;
+use super::wire::{self, Order, Report, Step};
+
+/// The name that the guard goes by: without the word `devrun`, so that `pkill devrun` leaves it to its work.
+const GUARD_NAME: &[u8] = b"tree-guard";
+
+/// A command to start under a guard.
+#[derive(Debug)]
+pub(crate) struct Spawn {
+    /// Absolute.
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    /// All of it.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub(crate) cwd: PathBuf,
+    /// Whether the command leads a process group of its own; otherwise it is in the caller's.
+    pub(crate) own_group: bool,
+    /// Where its standard output and error go; `None`: where ours go.
+    pub(crate) outputs: [Option<OwnedFd>; 2],
+    /// Held open by the guard until the tree is gone: locks, the port's reservation.
+    pub(crate) hold: Vec<OwnedFd>,
+    pub(crate) spare: SpareList,
+    /// The signal and the grace period when the front is gone.
+    pub(crate) orphaned: (i32, Duration),
+    pub(crate) terminal: Option<SavedTerminal>,
+}
+
+/// What becomes of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TreeEvent {
+    /// The command exited with this status.
+    LeaderExited(i32),
+    /// The command died of this signal.
+    LeaderSignalled(i32),
+    /// The command stopped itself, as Ctrl-Z does.
+    LeaderStopped,
+    /// /proc is hidden: the end reaches only those in the command's process group.
+    Blind,
+    /// Nobody is left but these (pid, spared, name); so many had to be killed.
+    Empty { killed: u32, left: Vec<(u32, bool, String)> },
+    /// The guard is gone and the tree may not be.
+    GuardLost,
+}
+
+/// Why a command could not be started.
+#[derive(Debug)]
+pub(crate) enum SpawnError {
+    /// The working folder can't be entered.
+    Folder(io::Error),
+    /// The file can't be executed.
+    Execute(io::Error),
+    /// The system refused a process, a pipe or the like.
+    System(io::Error),
+}
+
+/// A running command and all that it starts. Dropping it closes the line to the guard, which then ends the tree
+/// by itself, after the grace period at the latest.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    socket: AsyncFd<OwnedFd>,
+    guard: Pid,
+    leader: Pid,
+    left: Vec<(u32, bool, String)>,
+    over: bool,
+}
+
+impl Tree {
+    /// Starts the command. Must be called in a tokio runtime with I/O.
+    ///
+    /// The guard is a fork without exec. Between fork and exec, and in the guard for all of its life, only
+    /// async-signal-safe calls are made, so it does not matter which threads the program has.
+    pub(crate) fn spawn(spawn: Spawn) -> Result<Self, SpawnError> {
+        let (ours, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(system)?;
+        let prepared = Prepared::new(&spawn.program, &spawn.args, &spawn.environment, &spawn.cwd)
+            .map_err(SpawnError::Execute)?;
+        let guard = fork_guard(&spawn, &prepared, theirs).map_err(SpawnError::System)?;
+        let first = wire::receive(&ours, RecvFlags::empty()).map_err(system)?;
+        let leader = match first.as_ref().and_then(Report::decode) {
+            Some(Report::Started { leader }) => Pid::from_raw(leader),
+            Some(Report::Failed { errno, step }) => {
+                wait_for(guard);
+                let error = io::Error::from_raw_os_error(errno);
+                return Err(match step {
+                    Step::Fork => SpawnError::System(error),
+                    Step::Folder => SpawnError::Folder(error),
+                    Step::Execute => SpawnError::Execute(error),
+                });
+            }
+            _ => None,
+        };
+        let Some(leader) = leader else {
+            wait_for(guard);
+            return Err(SpawnError::System(io::Error::other("the guard ended before it could start the command")));
+        };
+        rustix::io::ioctl_fionbio(&ours, true).map_err(system)?;
+        let socket = AsyncFd::with_interest(ours, Interest::READABLE).map_err(SpawnError::System)?;
+        Ok(Self { socket, guard, leader, left: Vec::new(), over: false })
+    }
+
+    /// The pid of the command.
+    pub(crate) fn leader(&self) -> u32 {
+        self.leader.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// The pid of the guard: its descendants are the members of the tree.
+    pub(crate) fn guard(&self) -> u32 {
+        self.guard.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// The next thing that becomes of the tree. After `Empty` or `GuardLost` it never returns. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> TreeEvent {
+        while !self.over {
+            let received = self
+                .socket
+                .async_io(Interest::READABLE, |socket| {
+                    wire::receive(socket, RecvFlags::DONTWAIT).map_err(io::Error::from)
+                })
+                .await;
+            match received.ok().flatten() {
+                Some(bytes) => {
+                    if let Some(event) = Report::decode(&bytes).and_then(|report| self.event(report)) {
+                        return event;
+                    }
+                }
+                None => {
+                    self.over = true;
+                    wait_for(self.guard);
+                    return TreeEvent::GuardLost;
+                }
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn event(&mut self, report: Report) -> Option<TreeEvent> {
+        match report {
+            Report::Exited { code } => Some(TreeEvent::LeaderExited(code)),
+            Report::Signalled { signal } => Some(TreeEvent::LeaderSignalled(signal)),
+            Report::Stopped => Some(TreeEvent::LeaderStopped),
+            Report::Blind => Some(TreeEvent::Blind),
+            Report::Left { pid, spared, name } => {
+                let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_string();
+                self.left.push((pid.unsigned_abs(), spared, name));
+                None
+            }
+            Report::Empty { killed } => {
+                self.over = true;
+                wait_for(self.guard);
+                Some(TreeEvent::Empty { killed: killed.unsigned_abs(), left: std::mem::take(&mut self.left) })
+            }
+            Report::Started { .. } | Report::Failed { .. } => None,
+        }
+    }
+
+    /// Asks every member to end with this signal and kills what is left after the grace period.
+    /// `spare_foreground`: the members in our own process group have had the signal from the terminal.
+    pub(crate) fn stop(&self, signal: i32, grace: Duration, spare_foreground: bool) {
+        let grace_ms = grace.as_millis().try_into().unwrap_or(i32::MAX);
+        wire::send(self.socket.get_ref(), &Order::Stop { signal, grace_ms, spare_foreground }.encode());
+    }
+
+    /// Kills every member now.
+    pub(crate) fn kill(&self) {
+        wire::send(self.socket.get_ref(), &Order::Kill.encode());
+    }
+}
+
+fn system(error: Errno) -> SpawnError {
+    SpawnError::System(error.into())
+}
+
+fn wait_for(child: Pid) {
+    let _ = rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(child), WaitOptions::empty()));
+}
+
+/// Forks the guard, which forks the command. Returns the guard's pid.
+fn fork_guard(spawn: &Spawn, prepared: &Prepared, socket: OwnedFd) -> io::Result<Pid> {
+    // Borrowed, so that nothing is freed in the child.
+    let (mut signalled, mut killed) = (Signalled::new(), Signalled::new());
+    let arguments = argument_area();
+    let session = rustix::process::getsid(None).ok();
+    let front_group = rustix::process::getpgrp();
+    // SAFETY: the signal sets live here. All signals are blocked across the fork, so that no handler of this
+    // program runs in the child; the mask is put back right after. In the child nothing is called but what the
+    // module comments of `guard`, `walk`, `ending` and `exec` promise.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        let mut before = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        let child = libc::fork();
+        let error = io::Error::last_os_error();
+        if child == 0 {
+            be_guard(spawn, prepared, &socket, arguments, |leader, child_events| {
+                let orphaned = Signal::from_named_raw(spawn.orphaned.0).unwrap_or(Signal::TERM);
+                Guard {
+                    socket: &socket,
+                    child_events,
+                    leader,
+                    own_group: spawn.own_group,
+                    front_group,
+                    session,
+                    spare: &spawn.spare,
+                    orphaned: (orphaned, spawn.orphaned.1),
+                    terminal: spawn.terminal.as_ref(),
+                    signalled: &mut signalled,
+                    killed: &mut killed,
+                }
+                .run();
+            });
+            libc::_exit(0);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, ptr::null_mut());
+        Pid::from_raw(child).filter(|_| child > 0).ok_or(error)
+    }
+}
+
+/// The guard from the fork to the command's start, then `run`.
+fn be_guard(
+    spawn: &Spawn,
+    prepared: &Prepared,
+    socket: &OwnedFd,
+    arguments: Option<(usize, usize)>,
+    run: impl FnOnce(Pid, &OwnedFd),
+) {
+    let fail = |step, errno| wire::send(socket, &Report::Failed { errno, step }.encode());
+    let me = rustix::process::getpid();
+    let _ = rustix::process::set_child_subreaper(Some(me));
+    let Ok((result, result_of_child)) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC) else {
+        return fail(Step::Fork, libc::EMFILE);
+    };
+    // SAFETY: the child of this fork calls only `execute`, write and _exit.
+    let leader = unsafe { libc::fork() };
+    if leader == 0 {
+        let outputs = [spawn.outputs[0].as_ref(), spawn.outputs[1].as_ref()];
+        let (step, errno) = prepared.execute(me, spawn.own_group, outputs);
+        let mut words = [0; 8];
+        words[..4].copy_from_slice(&(step as i32).to_ne_bytes());
+        words[4..].copy_from_slice(&errno.to_ne_bytes());
+        let _ = rustix::io::write(&result_of_child, &words);
+        // SAFETY: ends this process without running anything of the program that was forked.
+        unsafe { libc::_exit(127) };
+    }
+    let Some(leader) = Pid::from_raw(leader).filter(|_| leader > 0) else {
+        return fail(Step::Fork, super::exec::errno());
+    };
+    drop(result_of_child);
+    let mut words = [0; 8];
+    let length = rustix::io::retry_on_intr(|| rustix::io::read(&result, &mut words)).unwrap_or(0);
+    if length == words.len() {
+        let at = |i: usize| i32::from_ne_bytes([words[i], words[i + 1], words[i + 2], words[i + 3]]);
+        let step = [Step::Fork, Step::Folder].into_iter().find(|s| *s as i32 == at(0)).unwrap_or(Step::Execute);
+        return fail(step, at(4));
+    }
+    drop(result);
+    let Some(child_events) = child_events() else { return fail(Step::Fork, super::exec::errno()) };
+    hide(arguments);
+    let _ = rustix::process::setpgid(None, None);
+    keep_only(spawn, socket, &child_events);
+    wire::send(socket, &Report::Started { leader: leader.as_raw_nonzero().get() }.encode());
+    run(leader, &child_events);
+}
+
+/// A descriptor that is readable when a child changes its state. Every signal is blocked already.
+fn child_events() -> Option<OwnedFd> {
+    // SAFETY: the set lives here; a program that ignores SIGCHLD would have its children reaped by the kernel
+    // before the guard hears of them, so the default is put back.
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGCHLD);
+        let fd = libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// Closes every descriptor but the guard's own: a pipe or a lock of the program that was forked would otherwise
+/// stay open for as long as the tree lives. Standard streams become /dev/null.
+fn keep_only(spawn: &Spawn, socket: &OwnedFd, child_events: &OwnedFd) {
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    if let Ok(null) = rustix::fs::open(c"/dev/null", flags, rustix::fs::Mode::empty()) {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+    let mut next = 3;
+    loop {
+        let kept = spawn
+            .hold
+            .iter()
+            .chain([socket, child_events])
+            .map(AsRawFd::as_raw_fd)
+            .chain(spawn.terminal.as_ref().map(|t| t.as_fd().as_raw_fd()))
+            .filter(|fd| *fd >= next)
+            .min();
+        let last = kept.map_or(u32::MAX, |fd| fd.unsigned_abs().saturating_sub(1));
+        if last >= next.unsigned_abs() {
+            // SAFETY: nothing in the guard uses a descriptor of this gap; their owners live in the other process.
+            unsafe { libc::syscall(libc::SYS_close_range, next, last, 0) };
+        }
+        match kept {
+            Some(fd) => next = fd + 1,
+            None => return,
+        }
+    }
+}
+
+/// Where the kernel reads this process's argument list from: fields 48 and 49 of proc_pid_stat(5).
+fn argument_area() -> Option<(usize, usize)> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let mut fields = stat[stat.rfind(')')? + 1..].split_whitespace().skip(45);
+    let (start, end) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    (0 < start && start < end).then_some((start, end))
+}
+
+/// Gives the guard a name and an argument list of its own.
+fn hide(arguments: Option<(usize, usize)>) {
+    let _ = rustix::thread::set_name(c"tree-guard");
+    let Some((start, end)) = arguments else { return };
+    // SAFETY: the area is this process's own argument strings, writable by the C standard (5.1.2.2.1) and, since
+    // the fork, a private copy that nothing in the guard reads.
+    unsafe {
+        ptr::write_bytes(start as *mut u8, 0, end - start);
+        ptr::copy_nonoverlapping(GUARD_NAME.as_ptr(), start as *mut u8, GUARD_NAME.len().min(end - start - 1));
+    }
+}

@@ -1,0 +1,204 @@
+//! Who belongs to the tree below a process, read from /proc without a single allocation: the guard is the child
+//! of a fork in a program that may have had threads, where only async-signal-safe calls are allowed
+//! (signal-safety(7)). No signal is sent from here.
+
+use core::fmt::Write;
+use core::mem::MaybeUninit;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode, OFlags, RawDir};
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+/// How deep a walk goes. Deeper members are met when those above them are gone and they have become children
+/// of the subreaper.
+const DEPTH: usize = 128;
+
+/// Why children can't be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unlisted {
+    /// /proc is hidden or not mounted.
+    NoProc,
+    /// The process is gone.
+    Gone,
+}
+
+/// Calls `visit` with each child of `parent`, whichever of its threads made it.
+pub(super) fn each_child(parent: Pid, visit: &mut dyn FnMut(Pid)) -> Result<(), Unlisted> {
+    let tasks = match open(Text::new(format_args!("/proc/{}/task", parent.as_raw_nonzero())).as_c_str(), OFlags::DIRECTORY) {
+        Ok(tasks) => tasks,
+        Err(_) if parent == rustix::process::getpid() => return Err(Unlisted::NoProc),
+        Err(_) => return Err(Unlisted::Gone),
+    };
+    let mut supported = true;
+    each_number(&tasks, &mut |tid| {
+        let name = Text::new(format_args!("/proc/{}/task/{tid}/children", parent.as_raw_nonzero()));
+        match open(name.as_c_str(), OFlags::empty()) {
+            Ok(file) => each_word(&file, visit),
+            // A kernel without CONFIG_PROC_CHILDREN has the thread's folder and not this file in it.
+            Err(Errno::NOENT) => supported &= !exists(tid, parent),
+            Err(_) => {}
+        }
+    });
+    if supported { Ok(()) } else { each_child_by_scan(parent, visit) }
+}
+
+/// The same by looking at the parent of every process there is.
+fn each_child_by_scan(parent: Pid, visit: &mut dyn FnMut(Pid)) -> Result<(), Unlisted> {
+    let all = open(c"/proc", OFlags::DIRECTORY).map_err(|_| Unlisted::NoProc)?;
+    each_number(&all, &mut |number| {
+        if let Some(pid) = Pid::from_raw(number)
+            && parent_of(pid) == Some(parent)
+        {
+            visit(pid);
+        }
+    });
+    Ok(())
+}
+
+/// Calls `visit` with each descendant of `root` and a pidfd of it, parents first.
+///
+/// A descendant further down is not our child and its pid could be taken over between the listing and the pidfd.
+/// So: its pidfd is opened first, then its parent is read and must be the one above, and then the one above must
+/// still be alive by the pidfd that is held of it. All three true: it was a member when its pidfd was opened.
+pub(super) fn each_member(root: Pid, visit: &mut dyn FnMut(Pid, &OwnedFd)) -> Result<(), Unlisted> {
+    walk(root, None, 0, visit)
+}
+
+fn walk(
+    parent: Pid,
+    parent_fd: Option<&OwnedFd>,
+    depth: usize,
+    visit: &mut dyn FnMut(Pid, &OwnedFd),
+) -> Result<(), Unlisted> {
+    each_child(parent, &mut |pid| {
+        let Ok(fd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
+        if parent_of(pid) != Some(parent) || parent_fd.is_some_and(has_ended) {
+            return;
+        }
+        visit(pid, &fd);
+        if depth < DEPTH {
+            let _ = walk(pid, Some(&fd), depth + 1, visit);
+        }
+    })
+}
+
+/// Whether the process of this pidfd has ended: a pidfd is readable then (pidfd_open(2)).
+pub(super) fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut fds = [rustix::event::PollFd::new(pidfd, rustix::event::PollFlags::IN)];
+    matches!(rustix::event::poll(&mut fds, Some(&rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(1..))
+}
+
+/// The parent of a process: the second field after the last `)` of its stat, since its name may hold anything.
+fn parent_of(pid: Pid) -> Option<Pid> {
+    let mut buffer = [0; 512];
+    let text = read_start(Text::new(format_args!("/proc/{}/stat", pid.as_raw_nonzero())).as_c_str(), &mut buffer)?;
+    let after_name = text.iter().rposition(|b| *b == b')')? + 1;
+    let mut fields = text[after_name..].split(|b| *b == b' ').filter(|f| !f.is_empty());
+    fields.next()?;
+    Pid::from_raw(number(fields.next()?)?)
+}
+
+/// The executable's file name of a process, in `buffer`.
+pub(super) fn executable(pid: Pid, buffer: &mut [MaybeUninit<u8>; 512]) -> Option<&[u8]> {
+    let link = Text::new(format_args!("/proc/{}/exe", pid.as_raw_nonzero()));
+    let (path, _) = rustix::fs::readlinkat_raw(CWD, link.as_c_str(), &mut buffer[..]).ok()?;
+    let name = path.rsplit(|b| *b == b'/').next()?;
+    // What was replaced on disk since it started still counts by its name (proc_pid_exe(5)).
+    Some(name.strip_suffix(b" (deleted)").unwrap_or(name))
+}
+
+/// The name that a process goes by, at most 15 bytes.
+pub(super) fn command_name(pid: Pid, buffer: &mut [u8; 32]) -> Option<&[u8]> {
+    let text = read_start(Text::new(format_args!("/proc/{}/comm", pid.as_raw_nonzero())).as_c_str(), buffer)?;
+    Some(text.strip_suffix(b"\n").unwrap_or(text))
+}
+
+/// Whether the start of a process's argument list holds this text.
+pub(super) fn arguments_contain(pid: Pid, needle: &[u8]) -> bool {
+    let mut buffer = [0; 4096];
+    let name = Text::new(format_args!("/proc/{}/cmdline", pid.as_raw_nonzero()));
+    read_start(name.as_c_str(), &mut buffer).is_some_and(|text| text.windows(needle.len()).any(|w| w == needle))
+}
+
+fn exists(tid: i32, parent: Pid) -> bool {
+    open(Text::new(format_args!("/proc/{}/task/{tid}/stat", parent.as_raw_nonzero())).as_c_str(), OFlags::empty()).is_ok()
+}
+
+fn open(path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(path, flags | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn read_start<'b>(path: &CStr, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let file = open(path, OFlags::empty()).ok()?;
+    let length = rustix::io::read(file, &mut *buffer).ok()?;
+    Some(&buffer[..length])
+}
+
+/// Calls `visit` with every entry of a folder that is a number.
+fn each_number(folder: impl AsFd, visit: &mut dyn FnMut(i32)) {
+    let mut buffer = [MaybeUninit::uninit(); 1024];
+    let mut entries = RawDir::new(folder, &mut buffer);
+    while let Some(Ok(entry)) = entries.next() {
+        if let Some(n) = number(entry.file_name().to_bytes()) {
+            visit(n);
+        }
+    }
+}
+
+/// Calls `visit` with every number in a file, whichever chunk boundary it crosses.
+fn each_word(file: &OwnedFd, visit: &mut dyn FnMut(Pid)) {
+    let mut buffer = [0; 1024];
+    let mut kept = 0;
+    while let Ok(length) = rustix::io::read(file, &mut buffer[kept..]) {
+        let filled = kept + length;
+        let end = if length == 0 { filled } else { buffer[..filled].iter().rposition(|b| *b == b' ').map_or(0, |at| at + 1) };
+        for word in buffer[..end].split(|b| *b == b' ') {
+            if let Some(pid) = number(word).and_then(Pid::from_raw) {
+                visit(pid);
+            }
+        }
+        if length == 0 {
+            return;
+        }
+        buffer.copy_within(end..filled, 0);
+        kept = filled - end;
+    }
+}
+
+fn number(digits: &[u8]) -> Option<i32> {
+    core::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// A short C string on the stack.
+struct Text {
+    bytes: [u8; 64],
+    length: usize,
+}
+
+impl Text {
+    fn new(text: core::fmt::Arguments<'_>) -> Self {
+        let mut this = Self { bytes: [0; 64], length: 0 };
+        let _ = this.write_fmt(text);
+        this
+    }
+
+    fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let end = self.length + text.len();
+        // One byte stays 0.
+        let room = self.bytes.get_mut(self.length..end.min(63)).ok_or(core::fmt::Error)?;
+        if room.len() < text.len() {
+            return Err(core::fmt::Error);
+        }
+        room.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! What front and guard say to each other: fixed-size packets over a socket pair. Both are of one program and
+//! one start, so there is no version; nobody else ever reads these.
+
+use std::os::fd::OwnedFd;
+
+use rustix::net::{RecvFlags, SendFlags};
+
+/// The length of every packet.
+const LENGTH: usize = 40;
+
+/// From the guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Report {
+    /// The command was executed.
+    Started { leader: i32 },
+    /// The command could not be executed.
+    Failed { errno: i32, step: Step },
+    /// The command exited with this status.
+    Exited { code: i32 },
+    /// The command died of this signal.
+    Signalled { signal: i32 },
+    /// The command stopped itself (job control).
+    Stopped,
+    /// A process was not ended, and why.
+    Left { pid: i32, spared: bool, name: [u8; 16] },
+    /// /proc does not let the members be listed.
+    Blind,
+    /// Nobody is left but those named; so many had to be killed.
+    Empty { killed: i32 },
+}
+
+/// Where starting the command failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Fork,
+    Folder,
+    Execute,
+}
+
+/// To the guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Send this signal to every member, then kill what is left after the grace period.
+    Stop { signal: i32, grace_ms: i32, spare_foreground: bool },
+    /// Kill every member now.
+    Kill,
+}
+
+impl Report {
+    pub(super) fn encode(self) -> [u8; LENGTH] {
+        match self {
+            Report::Started { leader } => packet(1, leader, 0, &[]),
+            Report::Failed { errno, step } => packet(2, errno, step as i32, &[]),
+            Report::Exited { code } => packet(3, code, 0, &[]),
+            Report::Signalled { signal } => packet(4, signal, 0, &[]),
+            Report::Stopped => packet(5, 0, 0, &[]),
+            Report::Left { pid, spared, name } => packet(6, pid, spared.into(), &name),
+            Report::Blind => packet(7, 0, 0, &[]),
+            Report::Empty { killed } => packet(8, killed, 0, &[]),
+        }
+    }
+
+    pub(super) fn decode(bytes: &[u8; LENGTH]) -> Option<Self> {
+        let (tag, a, b) = numbers(bytes);
+        Some(match tag {
+            1 => Report::Started { leader: a },
+            2 => Report::Failed {
+                errno: a,
+                step: [Step::Fork, Step::Folder, Step::Execute].into_iter().find(|s| *s as i32 == b)?,
+            },
+            3 => Report::Exited { code: a },
+            4 => Report::Signalled { signal: a },
+            5 => Report::Stopped,
+            6 => Report::Left { pid: a, spared: b != 0, name: bytes[12..28].try_into().ok()? },
+            7 => Report::Blind,
+            8 => Report::Empty { killed: a },
+            _ => return None,
+        })
+    }
+}
+
+impl Order {
+    pub(super) fn encode(self) -> [u8; LENGTH] {
+        match self {
+            Order::Stop { signal, grace_ms, spare_foreground } => {
+                packet(1, signal, grace_ms, &[spare_foreground.into()])
+            }
+            Order::Kill => packet(2, 0, 0, &[]),
+        }
+    }
+
+    pub(super) fn decode(bytes: &[u8; LENGTH]) -> Option<Self> {
+        let (tag, a, b) = numbers(bytes);
+        Some(match tag {
+            1 => Order::Stop { signal: a, grace_ms: b, spare_foreground: bytes[12] != 0 },
+            2 => Order::Kill,
+            _ => return None,
+        })
+    }
+}
+
+fn packet(tag: i32, a: i32, b: i32, rest: &[u8]) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    bytes[0..4].copy_from_slice(&tag.to_ne_bytes());
+    bytes[4..8].copy_from_slice(&a.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&b.to_ne_bytes());
+    bytes[12..12 + rest.len()].copy_from_slice(rest);
+    bytes
+}
+
+fn numbers(bytes: &[u8; LENGTH]) -> (i32, i32, i32) {
+    let at = |i: usize| i32::from_ne_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
+    (at(0), at(4), at(8))
+}
+
+/// Sends a packet; a peer that is gone is no error, the other side of the pair will see its end.
+pub(super) fn send(socket: &OwnedFd, bytes: &[u8; LENGTH]) {
+    let _ = rustix::io::retry_on_intr(|| rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT));
+}
+
+/// Receives a packet; `Ok(None)` when the peer is gone.
+pub(super) fn receive(socket: &OwnedFd, flags: RecvFlags) -> rustix::io::Result<Option<[u8; LENGTH]>> {
+    let mut bytes = [0; LENGTH];
+    match rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut bytes, flags)) {
+        Ok((LENGTH, _)) => Ok(Some(bytes)),
+        // A socket whose other end was killed with packets unread says so by ECONNRESET.
+        Ok(_) | Err(rustix::io::Errno::CONNRESET) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
