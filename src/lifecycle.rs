@@ -36,7 +36,9 @@ pub(crate) enum Input {
     /// A process outside the tree answers on the port.
     StrangerAnswers,
     /// The command exited; whether another member listens on the port.
-    LeaderExited { serving: bool },
+    LeaderExited {
+        serving: bool,
+    },
     /// Somebody wants it to stop.
     Stop(StopCause),
     /// Nobody is left.
@@ -82,9 +84,7 @@ pub(crate) fn step(state: State, input: Input, now: Duration) -> (State, Option<
     match (state, input) {
         (over @ State::Over { .. }, _) => (over, None),
         (state, Input::TreeEmpty) => (State::Over { cause: cause(state) }, None),
-        (state, Input::GuardLost) => {
-            (State::Over { cause: cause(state) }, Some(Act::EndWithoutGuard))
-        }
+        (state, Input::GuardLost) => (State::Over { cause: cause(state) }, Some(Act::EndWithoutGuard)),
         (State::Starting, Input::BecameReady) => (State::Ready, Some(Act::AnnounceReady)),
         (State::Starting, Input::ReadyTimedOut) => stop(StopCause::ReadyTimeout, now),
         (State::Starting, Input::StrangerAnswers) => stop(StopCause::Stranger, now),
@@ -220,7 +220,8 @@ mod tests {
                 let ended = matches!(next, State::Over { .. }) && !matches!(state, State::Over { .. });
                 assert_eq!(
                     ended,
-                    matches!(input, Input::TreeEmpty | Input::GuardLost) && !matches!(state, State::Over { .. }),
+                    matches!(input, Input::TreeEmpty | Input::GuardLost)
+                        && !matches!(state, State::Over { .. }),
                     "{state:?} {input:?} -> {next:?}"
                 );
             }
@@ -233,10 +234,8 @@ mod tests {
             for input in inputs() {
                 let (next, act) = step(state.clone(), input.clone(), Duration::from_secs(9));
                 if matches!(state, State::Stopping { .. }) {
-                    let onwards = matches!(
-                        next,
-                        State::Stopping { .. } | State::Killing { .. } | State::Over { .. }
-                    );
+                    let onwards =
+                        matches!(next, State::Stopping { .. } | State::Killing { .. } | State::Over { .. });
                     assert!(onwards, "{state:?} {input:?} -> {next:?}");
                 }
                 if matches!(state, State::Stopping { .. } | State::Killing { .. } | State::Over { .. }) {

@@ -79,7 +79,8 @@ pub(crate) fn explain(error: SpawnError, program: &Path, cwd: &Path) -> Error {
     let program = program.display();
     match error {
         SpawnError::Folder(source) => {
-            Error::new(Kind::Internal, format!("the folder {} can't be entered", cwd.display())).source(source)
+            Error::new(Kind::Internal, format!("the folder {} can't be entered", cwd.display()))
+                .source(source)
         }
         SpawnError::Execute(source) if source.kind() == io::ErrorKind::NotFound => {
             Error::new(Kind::NotFound, format!("{program} can't be executed"))

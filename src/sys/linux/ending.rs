@@ -26,7 +26,8 @@ impl SpareList {
         let (mut exe, mut comm) = ([MaybeUninit::uninit(); 512], [0; 32]);
         let exe = walk::executable(pid, &mut exe);
         let comm = walk::command_name(pid, &mut comm);
-        let named = |list: &[Vec<u8>]| list.iter().any(|n| exe == Some(n) || comm.is_some_and(|c| is_comm_of(c, n)));
+        let named =
+            |list: &[Vec<u8>]| list.iter().any(|n| exe == Some(n) || comm.is_some_and(|c| is_comm_of(c, n)));
         named(&self.always)
             || (named(&self.own_session)
                 && rustix::process::getsid(Some(pid)).ok() != session
@@ -46,7 +47,8 @@ pub(super) struct Signalled(pub(super) Vec<u64>);
 
 impl Signalled {
     pub(super) fn new() -> Self {
-        let most = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok().and_then(|s| s.trim().parse().ok());
+        let most =
+            std::fs::read_to_string("/proc/sys/kernel/pid_max").ok().and_then(|s| s.trim().parse().ok());
         // calloc of this size is untouched memory: it costs address space until a bit is set.
         Self(vec![0; most.unwrap_or(4_194_304usize) / 64 + 1])
     }

@@ -53,7 +53,9 @@ impl Prepared {
             .iter()
             .map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()))
             .collect::<Result<Vec<_>, _>>()?;
-        let own_score = std::fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|s| s.trim().parse::<i32>().ok());
+        let own_score = std::fs::read_to_string("/proc/self/oom_score_adj")
+            .ok()
+            .and_then(|s| s.trim().parse::<i32>().ok());
         Ok(Self {
             args: list(std::slice::from_ref(&path)),
             shell_args: list(&[c"/bin/sh".to_owned(), path.clone()]),
@@ -78,7 +80,8 @@ impl Prepared {
         }
         if let Some(score) = &self.oom_score {
             let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
-            if let Ok(file) = rustix::fs::open(c"/proc/self/oom_score_adj", flags, rustix::fs::Mode::empty()) {
+            if let Ok(file) = rustix::fs::open(c"/proc/self/oom_score_adj", flags, rustix::fs::Mode::empty())
+            {
                 let _ = rustix::io::write(file, score.to_bytes());
             }
         }

@@ -103,7 +103,8 @@ impl Guard<'_> {
                 Wake::Order(Order::Stop { signal, grace_ms, spare_foreground }) => {
                     let signal = Signal::from_named_raw(signal).unwrap_or(Signal::TERM);
                     let skip = spare_foreground.then_some(self.front_group);
-                    phase = self.stop(me, signal, Duration::from_millis(grace_ms.unsigned_abs().into()), skip);
+                    phase =
+                        self.stop(me, signal, Duration::from_millis(grace_ms.unsigned_abs().into()), skip);
                 }
             }
         }
@@ -187,10 +188,8 @@ impl Guard<'_> {
     }
 
     fn wait(&self, timeout: Option<Duration>, front_alive: bool) -> Wake {
-        let mut fds = [
-            PollFd::new(self.child_events, PollFlags::IN),
-            PollFd::new(self.socket, PollFlags::IN),
-        ];
+        let mut fds =
+            [PollFd::new(self.child_events, PollFlags::IN), PollFd::new(self.socket, PollFlags::IN)];
         let watched = if front_alive { 2 } else { 1 };
         let timeout = timeout.and_then(|t| t.try_into().ok());
         let _ = rustix::event::poll(&mut fds[..watched], timeout.as_ref());
@@ -239,4 +238,3 @@ enum Wake {
     FrontGone,
     Order(Order),
 }
-

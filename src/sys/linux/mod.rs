@@ -1,5 +1,6 @@
 //! Linux: a guard process that is subreaper, pidfds, /proc.
 
+mod adopted;
 mod ending;
 mod exec;
 mod guard;
@@ -9,7 +10,8 @@ mod tree;
 mod walk;
 mod wire;
 
+pub(crate) use adopted::{adopt_orphans, end_adopted};
 pub(crate) use ending::SpareList;
-pub(crate) use signals::{Received, Signals, die_of, hang_up_is_ignored, stop_self};
+pub(crate) use signals::{Received, die_of, hang_up_is_ignored, on_ending_signals, stop_self};
 pub(crate) use terminal::{SavedTerminal, has_terminal};
 pub(crate) use tree::{Spawn, SpawnError, Tree, TreeEvent};

@@ -4,8 +4,6 @@
 
 use std::io;
 
-use tokio::sync::mpsc;
-
 /// The signals that ask a program to end.
 const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
@@ -23,40 +21,22 @@ impl Received {
     }
 }
 
-/// The ending signals of this process from now on, but for those that were ignored when it started: nohup(1)
-/// and shells that start jobs in the background want them to stay so.
-#[derive(Debug)]
-pub(crate) struct Signals {
-    receiver: mpsc::UnboundedReceiver<Received>,
-}
-
-impl Signals {
-    /// Takes the signals over. The thread that waits for them ends with the process.
-    #[cfg(feature = "cli")]
-    pub(crate) fn take() -> io::Result<Self> {
-        use signal_hook::iterator::SignalsInfo;
-        use signal_hook::iterator::exfiltrator::WithOrigin;
-        let taken: Vec<i32> = ENDING.into_iter().filter(|signal| !is_ignored(*signal)).collect();
-        let mut signals = SignalsInfo::<WithOrigin>::new(&taken)?;
-        let (sender, receiver) = mpsc::unbounded_channel();
-        std::thread::Builder::new().name("signals".into()).spawn(move || {
-            for origin in signals.forever() {
-                let received = Received { signal: origin.signal, by_terminal: origin.process.is_none() };
-                if sender.send(received).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { receiver })
-    }
-
-    /// The next one. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Received {
-        match self.receiver.recv().await {
-            Some(received) => received,
-            None => std::future::pending().await,
+/// Calls `heard` with each ending signal that this process gets from now on, on a thread that ends with the process.
+///
+/// Signals that were ignored when the process started stay ignored: nohup(1) and shells that start jobs in the
+/// background want it so.
+#[cfg(feature = "cli")]
+pub(crate) fn on_ending_signals(mut heard: impl FnMut(Received) + Send + 'static) -> io::Result<()> {
+    use signal_hook::iterator::SignalsInfo;
+    use signal_hook::iterator::exfiltrator::WithOrigin;
+    let taken: Vec<i32> = ENDING.into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let mut signals = SignalsInfo::<WithOrigin>::new(&taken)?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for origin in signals.forever() {
+            heard(Received { signal: origin.signal, by_terminal: origin.process.is_none() });
         }
-    }
+    })?;
+    Ok(())
 }
 
 /// Whether this process ignores the signal.

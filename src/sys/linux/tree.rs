@@ -90,13 +90,9 @@ impl Tree {
     /// The guard is a fork without exec. Between fork and exec, and in the guard for all of its life, only
     /// async-signal-safe calls are made, so it does not matter which threads the program has.
     pub(crate) fn spawn(spawn: Spawn) -> Result<Self, SpawnError> {
-        let (ours, theirs) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(system)?;
+        let (ours, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .map_err(system)?;
         let prepared = Prepared::new(&spawn.program, &spawn.args, &spawn.environment, &spawn.cwd)
             .map_err(SpawnError::Execute)?;
         let guard = fork_guard(&spawn, &prepared, theirs).map_err(SpawnError::System)?;
@@ -116,10 +112,13 @@ impl Tree {
         };
         let Some(leader) = leader else {
             wait_for(guard);
-            return Err(SpawnError::System(io::Error::other("the guard ended before it could start the command")));
+            return Err(SpawnError::System(io::Error::other(
+                "the guard ended before it could start the command",
+            )));
         };
         rustix::io::ioctl_fionbio(&ours, true).map_err(system)?;
-        let socket = AsyncFd::with_interest(ours, Interest::READABLE).map_err(SpawnError::System)?;
+        let socket = AsyncFd::try_with_interest(ours, Interest::READABLE)
+            .map_err(|error| SpawnError::System(error.into()))?;
         Ok(Self { socket, guard, leader, left: Vec::new(), over: false })
     }
 
@@ -275,7 +274,8 @@ fn be_guard(
     let length = rustix::io::retry_on_intr(|| rustix::io::read(&result, &mut words)).unwrap_or(0);
     if length == words.len() {
         let at = |i: usize| i32::from_ne_bytes([words[i], words[i + 1], words[i + 2], words[i + 3]]);
-        let step = [Step::Fork, Step::Folder].into_iter().find(|s| *s as i32 == at(0)).unwrap_or(Step::Execute);
+        let step =
+            [Step::Fork, Step::Folder].into_iter().find(|s| *s as i32 == at(0)).unwrap_or(Step::Execute);
         return fail(step, at(4));
     }
     drop(result);
@@ -348,6 +348,14 @@ fn hide(arguments: Option<(usize, usize)>) {
     // the fork, a private copy that nothing in the guard reads.
     unsafe {
         ptr::write_bytes(start as *mut u8, 0, end - start);
-        ptr::copy_nonoverlapping(GUARD_NAME.as_ptr(), start as *mut u8, GUARD_NAME.len().min(end - start - 1));
+        ptr::copy_nonoverlapping(
+            GUARD_NAME.as_ptr(),
+            start as *mut u8,
+            GUARD_NAME.len().min(end - start - 1),
+        );
     }
 }
+
+#[cfg(test)]
+#[path = "tree_tests.rs"]
+mod tests;

@@ -26,7 +26,10 @@ pub(super) enum Unlisted {
 
 /// Calls `visit` with each child of `parent`, whichever of its threads made it.
 pub(super) fn each_child(parent: Pid, visit: &mut dyn FnMut(Pid)) -> Result<(), Unlisted> {
-    let tasks = match open(Text::new(format_args!("/proc/{}/task", parent.as_raw_nonzero())).as_c_str(), OFlags::DIRECTORY) {
+    let tasks = match open(
+        Text::new(format_args!("/proc/{}/task", parent.as_raw_nonzero())).as_c_str(),
+        OFlags::DIRECTORY,
+    ) {
         Ok(tasks) => tasks,
         Err(_) if parent == rustix::process::getpid() => return Err(Unlisted::NoProc),
         Err(_) => return Err(Unlisted::Gone),
@@ -93,7 +96,8 @@ pub(super) fn has_ended(pidfd: &OwnedFd) -> bool {
 /// The parent of a process: the second field after the last `)` of its stat, since its name may hold anything.
 fn parent_of(pid: Pid) -> Option<Pid> {
     let mut buffer = [0; 512];
-    let text = read_start(Text::new(format_args!("/proc/{}/stat", pid.as_raw_nonzero())).as_c_str(), &mut buffer)?;
+    let text =
+        read_start(Text::new(format_args!("/proc/{}/stat", pid.as_raw_nonzero())).as_c_str(), &mut buffer)?;
     let after_name = text.iter().rposition(|b| *b == b')')? + 1;
     let mut fields = text[after_name..].split(|b| *b == b' ').filter(|f| !f.is_empty());
     fields.next()?;
@@ -119,11 +123,16 @@ pub(super) fn command_name(pid: Pid, buffer: &mut [u8; 32]) -> Option<&[u8]> {
 pub(super) fn arguments_contain(pid: Pid, needle: &[u8]) -> bool {
     let mut buffer = [0; 4096];
     let name = Text::new(format_args!("/proc/{}/cmdline", pid.as_raw_nonzero()));
-    read_start(name.as_c_str(), &mut buffer).is_some_and(|text| text.windows(needle.len()).any(|w| w == needle))
+    read_start(name.as_c_str(), &mut buffer)
+        .is_some_and(|text| text.windows(needle.len()).any(|w| w == needle))
 }
 
 fn exists(tid: i32, parent: Pid) -> bool {
-    open(Text::new(format_args!("/proc/{}/task/{tid}/stat", parent.as_raw_nonzero())).as_c_str(), OFlags::empty()).is_ok()
+    open(
+        Text::new(format_args!("/proc/{}/task/{tid}/stat", parent.as_raw_nonzero())).as_c_str(),
+        OFlags::empty(),
+    )
+    .is_ok()
 }
 
 fn open(path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -153,7 +162,11 @@ fn each_word(file: &OwnedFd, visit: &mut dyn FnMut(Pid)) {
     let mut kept = 0;
     while let Ok(length) = rustix::io::read(file, &mut buffer[kept..]) {
         let filled = kept + length;
-        let end = if length == 0 { filled } else { buffer[..filled].iter().rposition(|b| *b == b' ').map_or(0, |at| at + 1) };
+        let end = if length == 0 {
+            filled
+        } else {
+            buffer[..filled].iter().rposition(|b| *b == b' ').map_or(0, |at| at + 1)
+        };
         for word in buffer[..end].split(|b| *b == b' ') {
             if let Some(pid) = number(word).and_then(Pid::from_raw) {
                 visit(pid);
@@ -201,4 +214,14 @@ impl Write for Text {
         self.length = end;
         Ok(())
     }
+}
+
+/// How many processes are below this one.
+#[cfg(test)]
+pub(super) fn count(root: u32) -> usize {
+    let mut count = 0;
+    if let Some(root) = Pid::from_raw(root.cast_signed()) {
+        let _ = each_member(root, &mut |_, _| count += 1);
+    }
+    count
 }

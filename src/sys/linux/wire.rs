@@ -115,7 +115,9 @@ fn numbers(bytes: &[u8; LENGTH]) -> (i32, i32, i32) {
 
 /// Sends a packet; a peer that is gone is no error, the other side of the pair will see its end.
 pub(super) fn send(socket: &OwnedFd, bytes: &[u8; LENGTH]) {
-    let _ = rustix::io::retry_on_intr(|| rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT));
+    let _ = rustix::io::retry_on_intr(|| {
+        rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+    });
 }
 
 /// Receives a packet; `Ok(None)` when the peer is gone.

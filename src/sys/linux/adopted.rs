@@ -1,0 +1,40 @@
+//! What the front does when its guard was killed: the tree's members have become the front's own children, since
+//! the front is a subreaper too, and it ends them as the guard would have.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::WaitOptions;
+
+use super::ending::{self, Signalled, SpareList};
+
+/// How long it goes on before what does not die is left.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// From now on a process whose parents are gone becomes a child of this one, instead of init's
+/// (PR_SET_CHILD_SUBREAPER(2const)). For a program that owns its process; a library does not.
+pub(crate) fn adopt_orphans() {
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+/// Kills every child of this process that is not spared, and theirs, until none is left. Returns how many.
+///
+/// Only after the guard's death, and only in a process that has no other children. Takes milliseconds; three
+/// seconds if one does not die.
+pub(crate) fn end_adopted(spare: &SpareList) -> u32 {
+    let me = rustix::process::getpid();
+    let session = rustix::process::getsid(None).ok();
+    let mut killed = Signalled::new();
+    let mut kills = 0;
+    let end = Instant::now() + LIMIT;
+    while Instant::now() < end {
+        while let Ok(Some((pid, _))) = rustix::process::wait(WaitOptions::NOHANG) {
+            killed.remove(pid);
+        }
+        match ending::kill_children(me, spare, session, &mut killed) {
+            Ok(round) if round.going > 0 => kills += round.killed.unsigned_abs(),
+            Ok(_) | Err(_) => break,
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    kills
+}
