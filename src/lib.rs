@@ -9,6 +9,8 @@ mod ports;
 mod ready;
 mod registry;
 mod sys;
+#[cfg(test)]
+mod testing;
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]

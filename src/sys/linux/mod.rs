@@ -1,1 +1,4 @@
 //! Linux: pidfds, subreaper, /proc.
+
+pub(crate) mod lock;
+pub(crate) mod process;
