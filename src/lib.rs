@@ -11,6 +11,8 @@ mod ready;
 mod registry;
 mod spawn;
 mod sys;
+#[cfg(test)]
+mod testing;
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -4,6 +4,8 @@ mod adopted;
 mod ending;
 mod exec;
 mod guard;
+pub(crate) mod lock;
+pub(crate) mod process;
 mod signals;
 mod terminal;
 mod tree;

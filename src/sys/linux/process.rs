@@ -1,0 +1,318 @@
+//! Who a process is, and a handle on it that no recycled pid can fool: pidfds and /proc.
+//! Nothing here signals a bare number, waits, or chooses whom to signal.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{fstat, fstatfs};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, test_kill_process};
+
+/// What tells a process from all others of this boot. Written to the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) pid: u32,
+    /// When it started, in clock ticks after boot. A pid can be recycled within one tick.
+    pub(crate) start: u64,
+    /// Its number in pidfs, where the kernel never gives one twice in a boot (6.9 and later).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) inode: Option<u64>,
+}
+
+/// What /proc tells of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Info {
+    pub(crate) pid: u32,
+    pub(crate) ppid: u32,
+    pub(crate) pgid: u32,
+    pub(crate) sid: u32,
+    /// Its effective user.
+    pub(crate) uid: u32,
+    /// The file name of its executable, or `comm` where that can't be read.
+    pub(crate) name: String,
+    pub(crate) comm: String,
+    /// Empty for a zombie and for a kernel thread.
+    pub(crate) argv: Vec<OsString>,
+    pub(crate) cwd: Option<PathBuf>,
+    /// In clock ticks after boot.
+    pub(crate) start: u64,
+    /// `R` running, `S` sleeping, `D` uninterruptible, `Z` zombie, `T` stopped, ...
+    pub(crate) state: char,
+}
+
+/// A handle on one process, whatever becomes of its pid.
+#[derive(Debug)]
+pub(crate) struct Process {
+    identity: Identity,
+    by_inode: bool,
+    pidfd: OwnedFd,
+}
+
+impl Process {
+    /// A handle on the process that has this pid now.
+    pub(crate) fn of_pid(pid: u32) -> io::Result<Option<Self>> {
+        let Some(number) = raw(pid) else { return Ok(None) };
+        let pidfd = match pidfd_open(number, PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(Errno::SRCH) => return Ok(None),
+            // What has the number is a thread and no process.
+            Err(Errno::INVAL | Errno::NOENT) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        };
+        let Some(stat) = Stat::read(pid) else { return Ok(None) };
+        let inode = unique_inode(&pidfd);
+        // Only now is it sure that the stat was read of the process that the pidfd is of.
+        if pidfd_number_is_gone(&pidfd) {
+            return Ok(None);
+        }
+        Ok(Some(Self { identity: Identity { pid, start: stat.start, inode }, by_inode: false, pidfd }))
+    }
+
+    /// A handle on exactly this process; `None` if it is gone, its pid recycled or not.
+    pub(crate) fn open(identity: &Identity) -> io::Result<Option<Self>> {
+        let Some(mut found) = Self::of_pid(identity.pid)? else { return Ok(None) };
+        found.by_inode = identity.inode.is_some() && identity.inode == found.identity.inode;
+        let contradicts = identity.inode.is_some() && found.identity.inode.is_some() && !found.by_inode;
+        let same = found.identity.start == identity.start && !contradicts;
+        Ok(same.then_some(found))
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Whether `open` compared numbers that are never given twice. Otherwise a stranger that got the pid within
+    /// the same clock tick is not told apart.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.by_inode
+    }
+
+    /// Sends the signal; an error of kind `NotFound` if the process has been reaped.
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
+        let signal = Signal::from_named_raw(signal)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, format!("no signal {signal}")))?;
+        match pidfd_send_signal(&self.pidfd, signal) {
+            Err(Errno::SRCH) => Err(io::ErrorKind::NotFound.into()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Whether it has not exited yet; a zombie has.
+    pub(crate) fn is_alive(&self) -> bool {
+        let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        !matches!(poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(n) if n > 0)
+    }
+}
+
+impl AsFd for Process {
+    /// Readable once the process has exited.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+/// The identity of the process that has this pid now.
+pub(crate) fn identity(pid: u32) -> Option<Identity> {
+    Process::of_pid(pid).ok().flatten().map(|process| process.identity())
+}
+
+/// Whether a process (or a zombie) has this pid.
+pub(crate) fn exists(pid: u32) -> bool {
+    raw(pid).is_some_and(|number| test_kill_process(number) != Err(Errno::SRCH))
+}
+
+/// A random name of this boot of the machine.
+pub(crate) fn boot_id() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_string()).filter(|id| !id.is_empty())
+}
+
+/// What /proc tells of the process that has this pid now.
+pub(crate) fn info(pid: u32) -> Option<Info> {
+    let stat = Stat::read(pid)?;
+    let folder = folder(pid);
+    let uid = fs::metadata(&folder).ok()?.uid();
+    let argv = fs::read(folder.join("cmdline")).unwrap_or_default();
+    let argv = argv.strip_suffix(&[0]).unwrap_or(&argv);
+    Some(Info {
+        pid,
+        ppid: stat.ppid,
+        pgid: stat.pgid,
+        sid: stat.sid,
+        uid,
+        name: executable_name(&folder).unwrap_or_else(|| stat.comm.clone()),
+        comm: stat.comm,
+        argv: match argv {
+            [] => Vec::new(),
+            _ => argv.split(|byte| *byte == 0).map(|arg| OsString::from_vec(arg.to_vec())).collect(),
+        },
+        cwd: fs::read_link(folder.join("cwd")).ok(),
+        start: stat.start,
+        state: stat.state,
+    })
+}
+
+/// Whether the process was started with this variable of this value; `None` if that can't be read.
+pub(crate) fn environment_has(pid: u32, key: &str, value: &str) -> Option<bool> {
+    let environment = fs::read(folder(pid).join("environ")).ok()?;
+    let wanted = format!("{key}={value}");
+    Some(environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()))
+}
+
+/// Every pid in sight.
+pub(crate) fn all_pids() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Every pid in sight that belongs to this user.
+pub(crate) fn pids_of_user(uid: u32) -> Vec<u32> {
+    let mut pids = all_pids();
+    pids.retain(|pid| fs::metadata(folder(*pid)).is_ok_and(|metadata| metadata.uid() == uid));
+    pids
+}
+
+/// All descendants of the process, itself left out, in ascending order.
+pub(crate) fn members(root: u32) -> Vec<u32> {
+    if !Path::new("/proc/thread-self/children").exists() {
+        return members_by_parent(root);
+    }
+    let mut found = Vec::new();
+    let mut next = vec![root];
+    while let Some(pid) = next.pop() {
+        let children = children(pid);
+        next.extend(&children);
+        found.extend(children);
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The parents of the process up to pid 1, which is left out, the nearest first.
+pub(crate) fn ancestors(pid: u32) -> Vec<Info> {
+    let mut found: Vec<Info> = Vec::new();
+    let mut next = Stat::read(pid).map_or(0, |stat| stat.ppid);
+    // The bound is for a chain that changes while it is read and leads in a circle.
+    while next > 1 && found.len() < 1000 {
+        let Some(parent) = info(next) else { break };
+        next = parent.ppid;
+        found.push(parent);
+    }
+    found
+}
+
+/// The parent of the process now.
+pub(crate) fn parent(pid: u32) -> Option<u32> {
+    Stat::read(pid).map(|stat| stat.ppid)
+}
+
+/// The children of every thread, from the kernel's own list.
+fn children(pid: u32) -> Vec<u32> {
+    let Ok(threads) = fs::read_dir(folder(pid).join("task")) else { return Vec::new() };
+    let lists =
+        threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// For a kernel without `children` files: one look at the parent of everybody.
+fn members_by_parent(root: u32) -> Vec<u32> {
+    let mut children = std::collections::HashMap::<u32, Vec<u32>>::new();
+    for pid in all_pids() {
+        if let Some(parent) = parent(pid) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = Vec::new();
+    let mut next = vec![root];
+    while let Some(pid) = next.pop() {
+        let of_this = children.remove(&pid).unwrap_or_default();
+        next.extend(&of_this);
+        found.extend(of_this);
+    }
+    found.sort_unstable();
+    found
+}
+
+fn folder(pid: u32) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}"))
+}
+
+fn raw(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+fn executable_name(folder: &Path) -> Option<String> {
+    let path = fs::read_link(folder.join("exe")).ok()?;
+    let name = path.file_name()?.as_bytes();
+    let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
+    Some(OsStr::from_bytes(name).to_string_lossy().into_owned())
+}
+
+/// A zombie still has its number; once reaped, the number can be another's.
+fn pidfd_number_is_gone(pidfd: &OwnedFd) -> bool {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", std::os::fd::AsRawFd::as_raw_fd(pidfd)));
+    match info {
+        Ok(info) => info.lines().any(|line| line.strip_prefix("Pid:").is_some_and(|pid| pid.trim() == "-1")),
+        Err(_) => true,
+    }
+}
+
+/// The inode of the pidfd, where it is a number of this one process alone.
+fn unique_inode(pidfd: &OwnedFd) -> Option<u64> {
+    const PIDFS_MAGIC: u64 = 0x5049_4446;
+    // On 32 bits the inode is cut short and comes round again.
+    let is_pidfs = fstatfs(pidfd).is_ok_and(|fs| fs.f_type as u64 == PIDFS_MAGIC);
+    (is_pidfs && cfg!(target_pointer_width = "64"))
+        .then(|| fstat(pidfd).ok().map(|stat| stat.st_ino))
+        .flatten()
+}
+
+/// The part of /proc/PID/stat that devrun uses.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    comm: String,
+    state: char,
+    ppid: u32,
+    pgid: u32,
+    sid: u32,
+    start: u64,
+}
+
+impl Stat {
+    fn read(pid: u32) -> Option<Self> {
+        Self::parse(&fs::read(folder(pid).join("stat")).ok()?)
+    }
+
+    /// `comm` is the program's own choice: it may hold spaces, parentheses and line feeds, so the last
+    /// parenthesis ends it.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let open = line.iter().position(|byte| *byte == b'(')?;
+        let close = line.iter().rposition(|byte| *byte == b')')?;
+        let fields = std::str::from_utf8(line.get(close + 1..)?).ok()?;
+        let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+        // The first of these is field 3 of proc(5).
+        let field = |number: usize| fields.get(number - 3).copied();
+        let number = |at: usize| field(at)?.parse::<i64>().ok().map(|n| u32::try_from(n).unwrap_or(0));
+        Some(Self {
+            comm: String::from_utf8_lossy(line.get(open + 1..close)?).into_owned(),
+            state: field(3)?.chars().next()?,
+            ppid: number(4)?,
+            pgid: number(5)?,
+            sid: number(6)?,
+            start: field(22)?.parse().ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "process_tests.rs"]
+mod tests;

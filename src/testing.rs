@@ -1,0 +1,16 @@
+//! What unit tests share. Nothing here is in the program.
+
+use std::time::{Duration, Instant};
+
+/// Waits until the condition holds; fails after ten seconds.
+///
+/// Tests run beside each other and start processes: from its fork to its exec a child has a copy of every open
+/// file, so that what was closed is free a moment later and not at once.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
