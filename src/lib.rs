@@ -4,6 +4,7 @@
 
 mod error;
 mod event;
+mod owner;
 mod plan;
 mod ports;
 mod ready;

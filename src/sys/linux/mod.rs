@@ -1,4 +1,5 @@
 //! Linux: pidfds, subreaper, /proc.
 
+pub(crate) mod files;
 pub(crate) mod lock;
 pub(crate) mod process;
