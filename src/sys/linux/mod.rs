@@ -1,6 +1,7 @@
 //! Linux: a guard process that is subreaper, pidfds, /proc.
 
 mod adopted;
+mod apart;
 mod ending;
 mod exec;
 mod guard;
@@ -11,10 +12,13 @@ mod signals;
 mod terminal;
 mod tree;
 mod walk;
+mod watch;
 mod wire;
 
 pub(crate) use adopted::{adopt_orphans, end_adopted};
+pub(crate) use apart::{URL_OPENERS, start_apart};
 pub(crate) use ending::SpareList;
-pub(crate) use signals::{Received, die_of, hang_up_is_ignored, on_ending_signals, stop_self};
+pub(crate) use signals::{KILLED, Received, die_of, exit, hang_up_is_ignored, on_ending_signals, signal_number, stop_self};
 pub(crate) use terminal::{SavedTerminal, has_terminal};
 pub(crate) use tree::{Spawn, SpawnError, Tree, TreeEvent};
+pub(crate) use watch::first_to_end;
