@@ -5,3 +5,8 @@
 mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
+
+mod exec;
+pub(crate) use exec::exec;
+#[cfg(test)]
+pub(crate) use exec::not_utf8;
