@@ -83,8 +83,8 @@ fn exited_early(facts: &Facts) -> Error {
 
 fn told_by_output(error: Error, diagnosis: &Diagnosis, port: Port) -> Error {
     match diagnosis {
-        Diagnosis::AddressInUse => error
-            .cause("its output says that an address is in use")
+        Diagnosis::PortInUse(line) => error
+            .cause(format!("its output says: {line}"))
             .hint(format!("let the command listen on $PORT ({port})")),
         Diagnosis::Question(line) => {
             error.cause(format!("it asks: {line}")).hint("answer it in a terminal: run the command without devrun once")

@@ -29,7 +29,8 @@ const GUARD_NAME: &[u8] = b"tree-guard";
 pub(crate) struct Spawn {
     /// Absolute.
     pub(crate) program: PathBuf,
-    pub(crate) args: Vec<OsString>,
+    /// The name under which the program sees itself, and its arguments.
+    pub(crate) argv: Vec<OsString>,
     /// All of it.
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) cwd: PathBuf,
@@ -93,7 +94,7 @@ impl Tree {
         let (ours, theirs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(system)?;
-        let prepared = Prepared::new(&spawn.program, &spawn.args, &spawn.environment, &spawn.cwd)
+        let prepared = Prepared::new(&spawn.program, &spawn.argv, &spawn.environment, &spawn.cwd)
             .map_err(SpawnError::Execute)?;
         let guard = fork_guard(&spawn, &prepared, theirs).map_err(SpawnError::System)?;
         let first = wire::receive(&ours, RecvFlags::empty()).map_err(system)?;
