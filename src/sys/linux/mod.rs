@@ -2,4 +2,5 @@
 
 pub(crate) mod files;
 pub(crate) mod lock;
+pub(crate) mod ports;
 pub(crate) mod process;
