@@ -47,7 +47,8 @@ pub(crate) struct Attempt<'a> {
     exit: Option<Exit>,
     ready_at: Option<Instant>,
     answer: Option<Answer>,
-    stranger: Option<String>,
+    /// Why it will not become ready, in words.
+    not_ready: Option<String>,
     emptied: Emptied,
 }
 
@@ -133,13 +134,17 @@ impl<'a> Attempt<'a> {
             exit: None,
             ready_at: None,
             answer: None,
-            stranger: None,
+            not_ready: None,
             emptied: Emptied::default(),
         })
     }
 
     /// Waits for whatever comes until the tree is empty.
-    pub(crate) async fn supervise(mut self, stops: &mut UnboundedReceiver<StopCause>, say: &mut dyn FnMut(Event)) -> End {
+    pub(crate) async fn supervise(
+        mut self,
+        stops: &mut UnboundedReceiver<StopCause>,
+        say: &mut dyn FnMut(Event),
+    ) -> End {
         let seen = Cell::new(Seen::NothingListens);
         let listened = Cell::new(false);
         let mut readiness = std::pin::pin!(ready::wait(self.target(), |now| {
@@ -221,8 +226,10 @@ impl<'a> Attempt<'a> {
             TreeEvent::Empty { killed, left } => {
                 let why = |spared| if spared { LeftWhy::Spared } else { LeftWhy::Unkillable };
                 self.emptied.killed = killed;
-                self.emptied.left =
-                    left.into_iter().map(|(pid, spared, name)| Left { pid, name, why: why(spared) }).collect();
+                self.emptied.left = left
+                    .into_iter()
+                    .map(|(pid, spared, name)| Left { pid, name, why: why(spared) })
+                    .collect();
                 Some(Input::TreeEmpty)
             }
             TreeEvent::GuardLost => Some(Input::GuardLost),
@@ -249,9 +256,13 @@ impl<'a> Attempt<'a> {
                 self.answer = Some(answer);
                 Input::BecameReady
             }
-            Err(NotReady::Stranger { description, .. }) => {
-                self.stranger = Some(description);
+            Err(NotReady::Stranger { who, .. }) => {
+                self.not_ready = Some(who);
                 Input::StrangerAnswers
+            }
+            Err(NotReady::Impossible(why)) => {
+                self.not_ready = Some(why);
+                Input::ReadyTimedOut
             }
         }
     }
@@ -330,7 +341,7 @@ impl<'a> Attempt<'a> {
             exit,
             early,
             seen,
-            stranger: self.stranger.as_deref(),
+            why: self.not_ready.as_deref(),
             guard_lost: self.emptied.guard_lost,
             diagnosis,
         });

@@ -280,9 +280,10 @@ impl Server {
                     .hint("give this one another name(), or stop that one"))
             }
             Some(Ok(Outcome { error: Some(error), .. })) | Some(Err(error)) => Err(error),
-            Some(Ok(outcome)) => {
-                Err(Error::new(Kind::Internal, format!("the server ended before it was ready: {:?}", outcome.exit)))
-            }
+            Some(Ok(outcome)) => Err(Error::new(
+                Kind::Internal,
+                format!("the server ended before it was ready: {:?}", outcome.exit),
+            )),
             None => Err(thread_gone()),
         }
     }

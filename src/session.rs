@@ -29,7 +29,10 @@ pub(crate) struct Session {
 pub(crate) enum Opened {
     Ours(Box<Session>),
     /// Another run has it.
-    Held { registry: Registry, front: Option<u32> },
+    Held {
+        registry: Registry,
+        front: Option<u32>,
+    },
 }
 
 impl Session {
@@ -147,7 +150,8 @@ impl Session {
     /// The guard was killed: whatever of this run is not below it any more is found by the record.
     pub(crate) fn hunt(&self, spare: &SpareList) {
         if self.claim.is_some() {
-            let (ended, _)  = end_run(&self.record, &|info| spare.spares_pid(info.pid));
+            let (ended, left) = end_run(&self.record, &|info| spare.spares_pid(info.pid));
+            tracing::info!(target: "devrun::session", ?ended, ?left, "looked for what the guard left");
         }
     }
 
@@ -161,7 +165,12 @@ impl Session {
     }
 
     /// Makes the ports fit for another try, and says so.
-    pub(crate) fn change_ports(&mut self, plan: &Plan, retry: Retry, say: &mut dyn FnMut(Event)) -> Result<(), Error> {
+    pub(crate) fn change_ports(
+        &mut self,
+        plan: &Plan,
+        retry: Retry,
+        say: &mut dyn FnMut(Event),
+    ) -> Result<(), Error> {
         let reason = match retry {
             Retry::WithoutReservation => {
                 self.leases.drop_reservations();
@@ -204,7 +213,14 @@ fn say_ghosts(registry: &Registry, plan: &Plan, say: &mut dyn FnMut(Event)) {
         }
         if !ghosts.left.is_empty() {
             let pids: Vec<String> = ghosts.left.iter().map(u32::to_string).collect();
-            warn(say, &format!("a crash of {} left processes that can't be ended: {}", ghosts.name, pids.join(", ")));
+            warn(
+                say,
+                &format!(
+                    "a crash of {} left processes that can't be ended: {}",
+                    ghosts.name,
+                    pids.join(", ")
+                ),
+            );
         }
     }
 }

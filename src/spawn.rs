@@ -90,9 +90,10 @@ pub(crate) fn owners(owner: Owner) -> Result<Vec<Process>, Error> {
     let Some(start) = owner::Start::now(sys::hang_up_is_ignored()) else { return Ok(Vec::new()) };
     owner::open(owner, start).map_err(|refused| match refused {
         owner::Refused::Error(error) => error,
-        owner::Refused::Gone(pid) => {
-            Error::new(Kind::Internal, format!("process {pid}, which started devrun, has ended; nothing was started"))
-        }
+        owner::Refused::Gone(pid) => Error::new(
+            Kind::Internal,
+            format!("process {pid}, which started devrun, has ended; nothing was started"),
+        ),
     })
 }
 

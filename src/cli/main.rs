@@ -11,9 +11,7 @@ pub fn main() -> ExitCode {
     let style = Style::new(false, false);
     match args::parse(std::env::args_os()) {
         Ok(Invocation::Run(request)) => run::run(*request),
-        Ok(Invocation::ScriptShell { script, args }) => {
-            run::fail(style, &script_shell::exec(&script, &args))
-        }
+        Ok(Invocation::ScriptShell { script, args }) => run::fail(style, &script_shell::exec(&script, &args)),
         Ok(Invocation::Completions { shell }) => {
             completions::write(shell, &mut std::io::stdout());
             ExitCode::SUCCESS

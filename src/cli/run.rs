@@ -103,7 +103,9 @@ fn status(outcome: &Outcome) -> Exit {
         _ if outcome.guard_lost => own(Kind::Internal),
         // The command died of the signal that we sent on, or of the kill after it: the caller sees the signal
         // that it sent.
-        (Some(StopCause::Keyboard(signal) | StopCause::Signal(signal)), Exit::Signal(_)) => Exit::Signal(*signal),
+        (Some(StopCause::Keyboard(signal) | StopCause::Signal(signal)), Exit::Signal(_)) => {
+            Exit::Signal(*signal)
+        }
         (
             None
             | Some(
@@ -125,7 +127,8 @@ mod tests {
 
     #[test]
     fn the_status_is_the_commands_unless_devrun_has_a_reason_of_its_own() {
-        let outcome = |cause, exit| Outcome { exit, cause, error: None, guard_lost: false, already_running: None };
+        let outcome =
+            |cause, exit| Outcome { exit, cause, error: None, guard_lost: false, already_running: None };
         let late = Some(Error::new(Kind::NotReady, "late"));
         let (code, signal) = (Exit::Code, Exit::Signal);
         let table = [

@@ -4,8 +4,8 @@ mod adopted;
 mod apart;
 mod ending;
 mod exec;
-mod guard;
 pub(crate) mod files;
+mod guard;
 pub(crate) mod lock;
 mod pipe;
 pub(crate) mod ports;
@@ -22,7 +22,9 @@ pub(crate) use adopted::{adopt_orphans, end_adopted};
 pub(crate) use apart::{URL_OPENERS, start_apart};
 pub(crate) use ending::SpareList;
 pub(crate) use pipe::*;
-pub(crate) use signals::{KILLED, Received, die_of, exit, hang_up_is_ignored, on_ending_signals, signal_number, stop_self};
+pub(crate) use signals::{
+    KILLED, Received, die_of, exit, hang_up_is_ignored, on_ending_signals, signal_number, stop_self,
+};
 pub(crate) use sockets::*;
 pub(crate) use terminal::{SavedTerminal, has_terminal};
 pub(crate) use tree::{Spawn, SpawnError, Tree, TreeEvent};

@@ -118,7 +118,8 @@ impl Tree {
             )));
         };
         rustix::io::ioctl_fionbio(&ours, true).map_err(system)?;
-        let socket = AsyncFd::try_with_interest(ours, Interest::READABLE)
+        // SAFETY: the socket is owned by what it is registered with, and nobody replaces it there.
+        let socket = unsafe { AsyncFd::register_with_interest(ours, Interest::READABLE) }
             .map_err(|error| SpawnError::System(error.into()))?;
         Ok(Self { socket, guard, leader, left: Vec::new(), over: false })
     }
