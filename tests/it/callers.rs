@@ -100,11 +100,23 @@ fn an_interrupt_to_npm_alone_does_what_it_does_without_devrun() {
         scratch.package_json(&[("dev", if wrapped { line(&fixture) } else { fixture.line() })]);
         let mut npm = Running::spawn(with_args(&scratch, "npm", &["run", "dev"]));
         fixture.stands();
+        let before = times_slept(npm.pid());
         npm.signal(Signal::INT);
+        eventually(SOON, || match times_slept(npm.pid()) {
+            now if now > before => Ok(()),
+            now => Err(format!("npm has not woken up: {now}")),
+        });
         kill(fixture.leader(), Signal::USR2);
         npm.ended(SOON)
     });
     assert_eq!(ends[0], ends[1], "with devrun, and without");
+}
+
+/// How often the process has gone to sleep: once more means that it has dealt with its signal.
+fn times_slept(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
 }
 
 #[test]

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)] // all of this is tests
 #![cfg(target_os = "linux")] // the other platforms get their matrix with their implementation
 
+mod support;
+
 mod bad_input;
 mod big_trees;
 mod callers;
@@ -16,6 +18,5 @@ mod ports;
 mod readiness;
 mod secrets;
 mod staying_alive;
-mod support;
 mod terminal;
 mod tidy;
