@@ -53,7 +53,7 @@ pub(crate) enum TreeEvent {
     LeaderExited(i32),
     /// The command died of this signal.
     LeaderSignalled(i32),
-    /// The command stopped itself, as Ctrl-Z does.
+    /// The command was stopped by the terminal, or stopped itself as if by it.
     LeaderStopped,
     /// /proc is hidden: the end reaches only those in the command's process group.
     Blind,
@@ -163,7 +163,8 @@ impl Tree {
         match report {
             Report::Exited { code } => Some(TreeEvent::LeaderExited(code)),
             Report::Signalled { signal } => Some(TreeEvent::LeaderSignalled(signal)),
-            Report::Stopped => Some(TreeEvent::LeaderStopped),
+            // SIGSTOP is no job control: whoever sent it means that one process.
+            Report::Stopped { signal } => (signal != libc::SIGSTOP).then_some(TreeEvent::LeaderStopped),
             Report::Blind => Some(TreeEvent::Blind),
             Report::Left { pid, spared, name } => {
                 let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_string();
