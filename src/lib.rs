@@ -4,6 +4,7 @@
 
 mod error;
 mod event;
+mod output;
 mod plan;
 mod ports;
 mod ready;

@@ -1,1 +1,7 @@
 //! Linux: pidfds, subreaper, /proc.
+
+mod pipe;
+mod sockets;
+
+pub(crate) use pipe::*;
+pub(crate) use sockets::*;
