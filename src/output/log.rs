@@ -31,6 +31,14 @@ impl Log {
         Ok(Self { path: path.to_owned(), file, length, limit })
     }
 
+    /// One whose rotation fails at the first byte.
+    #[cfg(test)]
+    pub(super) fn failing(path: &Path) -> Self {
+        let log = Self::with_limit(path, 0).expect("the folder is there");
+        std::fs::remove_file(path).expect("just made");
+        log
+    }
+
     /// Appends a piece of output, which may span the end of a file and the beginning of the next.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {

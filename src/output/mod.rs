@@ -6,6 +6,9 @@ mod log;
 mod pass;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use diagnose::{Diagnosis, diagnose};
 pub(crate) use log::Log;
 pub(crate) use pass::{PassOn, Route};
