@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 
 use rustix::process::{Pid, Signal};
 
-use super::walk::{self, Unlisted};
+use super::walk;
 
 /// What is left running on purpose, decided before the fork.
 #[derive(Debug, Clone, Default)]
@@ -93,7 +93,7 @@ pub(super) fn ask(
     spare: &SpareList,
     session: Option<Pid>,
     signalled: &mut Signalled,
-) -> Result<(), Unlisted> {
+) {
     for _ in 0..5 {
         let mut found = false;
         walk::each_member(root, &mut |pid, fd| {
@@ -106,12 +106,11 @@ pub(super) fn ask(
                 let _ = rustix::process::pidfd_send_signal(fd, signal);
             }
             let _ = rustix::process::pidfd_send_signal(fd, Signal::CONT);
-        })?;
+        });
         if !found {
             break;
         }
     }
-    Ok(())
 }
 
 /// What a round of the hard loop met.
@@ -134,7 +133,7 @@ pub(super) fn kill_children(
     spare: &SpareList,
     session: Option<Pid>,
     killed: &mut Signalled,
-) -> Result<Round, Unlisted> {
+) -> Round {
     let mut round = Round::default();
     walk::each_child(me, &mut |pid| {
         if killed.contains(pid) {
@@ -147,6 +146,6 @@ pub(super) fn kill_children(
             round.going += 1;
             round.killed += i32::from(killed.insert(pid));
         }
-    })?;
-    Ok(round)
+    });
+    round
 }

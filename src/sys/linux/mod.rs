@@ -5,6 +5,7 @@ mod apart;
 mod ending;
 mod exec;
 pub(crate) mod files;
+mod fork;
 mod guard;
 pub(crate) mod lock;
 mod pipe;
@@ -23,7 +24,7 @@ pub(crate) use apart::{URL_OPENERS, start_apart};
 pub(crate) use ending::SpareList;
 pub(crate) use pipe::*;
 pub(crate) use signals::{
-    KILLED, Received, die_of, exit, hang_up_is_ignored, on_ending_signals, signal_number, stop_self,
+    HANG_UP, KILLED, Received, die_of, exit, hang_up_is_ignored, on_ending_signals, signal_number, stop_self,
 };
 pub(crate) use sockets::*;
 pub(crate) use terminal::{SavedTerminal, has_terminal};
