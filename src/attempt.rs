@@ -25,6 +25,9 @@ const WAITING: Duration = Duration::from_secs(30);
 /// leaves nothing that was not written. Few and far between, so that an idle server costs nothing.
 const SNAPSHOTS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
 
+/// By then a stop of the whole group has reached this process.
+const GROUP_STOP: Duration = Duration::from_millis(50);
+
 /// The grace period when nobody is there to wait.
 const SHORT_GRACE: Duration = Duration::from_secs(2);
 
@@ -55,6 +58,8 @@ pub(crate) struct Attempt<'a> {
     /// Why it will not become ready, in words.
     not_ready: Option<String>,
     emptied: Emptied,
+    /// When to look whether the command has stopped itself alone.
+    follow_stop: Option<Instant>,
 }
 
 /// What an ended tree leaves to tell.
@@ -143,6 +148,7 @@ impl<'a> Attempt<'a> {
             answer: None,
             not_ready: None,
             emptied: Emptied::default(),
+            follow_stop: None,
         })
     }
 
@@ -182,6 +188,10 @@ impl<'a> Attempt<'a> {
                     waiting += WAITING;
                     None
                 }
+                () = at(self.follow_stop) => {
+                    self.follow_leader_stop();
+                    None
+                }
                 () = at(snapshot), if up => {
                     self.session.saw_members(&self.tree);
                     snapshot = None;
@@ -218,12 +228,8 @@ impl<'a> Attempt<'a> {
             TreeEvent::LeaderExited(code) => Some(self.leader_ended(Exit::Code(code))),
             TreeEvent::LeaderSignalled(signal) => Some(self.leader_ended(Exit::Signal(signal))),
             TreeEvent::LeaderStopped => {
-                // A command that stops itself alone would leave its shell waiting for us. Ctrl-Z has stopped us
-                // together with it: then it goes on by now, and so do we.
-                let stopped = process::info(self.tree.leader()).is_some_and(|info| info.state == 'T');
-                if stopped && self.terminal.is_some() && self.owns_process {
-                    sys::stop_self();
-                }
+                self.follow_stop =
+                    (self.terminal.is_some() && self.owns_process).then(|| Instant::now() + GROUP_STOP);
                 None
             }
             TreeEvent::Blind => {
@@ -242,6 +248,18 @@ impl<'a> Attempt<'a> {
                 Some(Input::TreeEmpty)
             }
             TreeEvent::GuardLost => Some(Input::GuardLost),
+        }
+    }
+
+    /// A command that stops itself alone would leave its shell waiting for us: then we stop too.
+    ///
+    /// Ctrl-Z stops the whole group, us with it, and fg wakes all of it. Had we looked at the command before that
+    /// stop and acted on it after the wake-up, we would stop a job that was just continued; so we look only when
+    /// a stop of the group would have reached us already.
+    fn follow_leader_stop(&mut self) {
+        self.follow_stop = None;
+        if process::info(self.tree.leader()).is_some_and(|info| info.state == 'T') {
+            sys::stop_self();
         }
     }
 
