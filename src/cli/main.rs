@@ -6,7 +6,7 @@ use clap::error::ContextKind;
 
 use super::args::{self, Invocation};
 use super::render::Style;
-use super::{completions, run, script_shell};
+use super::{clean, completions, ls, run, script_shell, stop};
 use crate::error::{Error, Kind};
 
 /// Runs the program; returns its exit status.
@@ -19,13 +19,22 @@ pub fn main() -> ExitCode {
             completions::write(shell, &mut std::io::stdout());
             ExitCode::SUCCESS
         }
-        Ok(Invocation::Ls { .. } | Invocation::Stop { .. } | Invocation::Clean { .. }) => ExitCode::SUCCESS,
+        Ok(Invocation::Ls { json, all }) => answered(style, ls::run(json, all, style)),
+        Ok(Invocation::Stop { name, all }) => answered(style, stop::run(name.as_deref(), all, style)),
+        Ok(Invocation::Clean { dry_run }) => answered(style, clean::run(dry_run, style)),
         // Help and version.
         Err(told) if !told.use_stderr() => {
             let _ = told.print();
             ExitCode::SUCCESS
         }
         Err(error) => run::fail(style, &usage(&error)),
+    }
+}
+
+fn answered(style: Style, answer: Result<(), Error>) -> ExitCode {
+    match answer {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => run::fail(style, &error),
     }
 }
 

@@ -2,12 +2,15 @@
 
 pub(crate) mod args;
 mod browser;
+mod clean;
 pub(crate) mod completions;
 pub(crate) mod escape;
+mod ls;
 mod main;
 mod render;
 mod run;
 pub(crate) mod script_shell;
+mod stop;
 mod trace;
 
 pub use main::main;

@@ -1,7 +1,7 @@
 //! Who holds a port, in words. A guess for people: nothing is decided by it.
 
 use crate::plan::Port;
-use crate::registry::Registry;
+use crate::registry::{Registry, redacted};
 use crate::sys::{self, process};
 
 /// The server that leased the port, or else the process that listens on it.
@@ -21,7 +21,8 @@ pub(crate) fn holder(registry: Option<&Registry>, port: Port) -> Option<String> 
 
 fn described(pid: u32) -> Option<String> {
     let info = process::info(pid)?;
-    let command: Vec<_> = info.argv.iter().map(|arg| arg.to_string_lossy()).collect();
+    let command: Vec<String> =
+        redacted(&info.argv).iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let command = if command.is_empty() { info.name } else { command.join(" ") };
     let folder = info.cwd.map_or(String::new(), |cwd| format!(", in {}", cwd.display()));
     Some(format!("process {pid} ({command}{folder})"))

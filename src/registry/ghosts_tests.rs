@@ -91,7 +91,8 @@ fn a_member_started_after_the_last_look_is_found_by_its_environment() {
 
 #[test]
 fn strangers_live() {
-    let cases: [(&str, fn(&mut Record)); 6] = [
+    type Case = (&'static str, fn(&mut Record));
+    let cases: [Case; 6] = [
         ("another boot", |record| record.boot = Some("other".into())),
         ("no boot id", |record| record.boot = None),
         ("recycled within a tick", |record| {

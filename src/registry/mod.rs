@@ -5,9 +5,14 @@ mod claim;
 mod ghosts;
 mod record;
 mod redact;
+mod stop;
 mod store;
 
 pub(crate) use claim::{Claim, Claiming, new_run_id};
 pub(crate) use ghosts::{Ghosts, end_ghosts, end_run};
-pub(crate) use record::{Phase, Record, RecordedExit, Text};
+pub(crate) use record::{Phase, Record, RecordedExit, Text, now_ms};
+pub(crate) use redact::redacted;
+pub(crate) use stop::stop;
+#[cfg(test)]
+pub(crate) use store::tests::record as test_record;
 pub(crate) use store::{Entry, Registry};

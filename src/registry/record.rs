@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,8 @@ pub(crate) struct Record {
     /// Of the last change of the state, likewise.
     pub(crate) changed_at: u64,
     pub(crate) ready_ms: Option<u64>,
+    /// The grace period, in milliseconds.
+    pub(crate) stop_ms: u64,
     pub(crate) exit: Option<RecordedExit>,
 }
 
@@ -132,6 +135,7 @@ impl Record {
             started_at: now,
             changed_at: now,
             ready_ms: None,
+            stop_ms: u64::try_from(plan.stop.timeout.as_millis()).unwrap_or(u64::MAX),
             exit: None,
         }
     }
@@ -144,6 +148,11 @@ impl Record {
 
     pub(crate) fn folder(&self) -> PathBuf {
         PathBuf::from(&self.cwd.0)
+    }
+
+    /// The grace period of the run.
+    pub(crate) fn stop_timeout(&self) -> Duration {
+        Duration::from_millis(self.stop_ms)
     }
 
     /// The ports that the run had.

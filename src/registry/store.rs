@@ -258,4 +258,4 @@ fn replace(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 #[path = "store_tests.rs"]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -11,12 +11,12 @@ pub(in crate::registry) fn registry() -> (tempfile::TempDir, Registry) {
     (folder, registry)
 }
 
-pub(in crate::registry) fn record(number: u64, run: &str) -> Record {
+pub(crate) fn record(number: u64, run: &str) -> Record {
     let json = serde_json::json!({
         "version": 1, "id": format!("{number:016x}"), "name": format!("server-{number}"), "cwd": "/tmp",
         "argv": ["npm", "run", "dev"], "port": 3100, "url": "http://localhost:3100", "state": "stopped",
         "run": run, "boot": process::boot_id(), "front": null, "guard": null, "leader": null,
-        "started_at": 1, "changed_at": 2, "ready_ms": null, "exit": {"code": 0},
+        "started_at": 1, "changed_at": 2, "ready_ms": null, "stop_ms": 5000, "exit": {"code": 0},
     });
     let id = ServerId(format!("{number:016x}"));
     Record::from_json(json.to_string().as_bytes(), &id).unwrap()
@@ -65,7 +65,9 @@ fn one_claim_at_a_time_and_the_second_hears_of_the_first() {
 }
 
 /// Each way in which a record can be damaged.
-fn damages() -> Vec<(&'static str, fn(&Path))> {
+type Damage = (&'static str, fn(&Path));
+
+fn damages() -> Vec<Damage> {
     vec![
         ("empty", |path| fs::write(path, "").unwrap()),
         ("truncated", |path| fs::write(path, r#"{"version":1,"id":"00"#).unwrap()),

@@ -46,7 +46,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("builder", &["attempt", "error", "event", "plan", "server", "supervise"]),
     (
         "cli",
-        &["attempt", "error", "event", "output", "plan", "ports", "registry", "server", "supervise", "sys"],
+        &[
+            "attempt",
+            "error",
+            "event",
+            "output",
+            "plan",
+            "ports",
+            "registry",
+            "server",
+            "spare",
+            "supervise",
+            "sys",
+        ],
     ),
 ];
 

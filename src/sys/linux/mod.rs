@@ -13,6 +13,7 @@ pub(crate) mod ports;
 pub(crate) mod process;
 mod signals;
 mod sockets;
+mod stat;
 mod terminal;
 mod tree;
 mod walk;

@@ -15,6 +15,8 @@ use rustix::fs::{fstat, fstatfs};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, test_kill_process};
 
+use super::stat::Stat;
+
 pub(crate) const SIGTERM: i32 = libc::SIGTERM;
 pub(crate) const SIGKILL: i32 = libc::SIGKILL;
 pub(crate) const SIGCONT: i32 = libc::SIGCONT;
@@ -308,46 +310,6 @@ fn unique_inode(pidfd: &OwnedFd) -> Option<u64> {
     (is_pidfs && cfg!(target_pointer_width = "64"))
         .then(|| fstat(pidfd).ok().map(|stat| stat.st_ino))
         .flatten()
-}
-
-/// The part of /proc/PID/stat that devrun uses.
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    comm: String,
-    state: char,
-    ppid: u32,
-    pgid: u32,
-    sid: u32,
-    /// The device number of the controlling terminal, 0 for none.
-    terminal: i64,
-    start: u64,
-}
-
-impl Stat {
-    fn read(pid: u32) -> Option<Self> {
-        Self::parse(&fs::read(folder(pid).join("stat")).ok()?)
-    }
-
-    /// `comm` is the program's own choice: it may hold spaces, parentheses and line feeds, so the last
-    /// parenthesis ends it.
-    fn parse(line: &[u8]) -> Option<Self> {
-        let open = line.iter().position(|byte| *byte == b'(')?;
-        let close = line.iter().rposition(|byte| *byte == b')')?;
-        let fields = std::str::from_utf8(line.get(close + 1..)?).ok()?;
-        let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
-        // The first of these is field 3 of proc(5).
-        let field = |number: usize| fields.get(number - 3).copied();
-        let number = |at: usize| field(at)?.parse::<i64>().ok().map(|n| u32::try_from(n).unwrap_or(0));
-        Some(Self {
-            comm: String::from_utf8_lossy(line.get(open + 1..close)?).into_owned(),
-            state: field(3)?.chars().next()?,
-            ppid: number(4)?,
-            pgid: number(5)?,
-            sid: number(6)?,
-            terminal: field(7)?.parse().ok()?,
-            start: field(22)?.parse().ok()?,
-        })
-    }
 }
 
 #[cfg(test)]
