@@ -14,7 +14,7 @@ use rustix::net::RecvFlags;
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::ending::{self, Signalled, SpareList};
-use super::terminal::SavedTerminal;
+use super::SavedTerminal;
 use super::walk;
 use super::wire::{self, Order, Report};
 

@@ -6,14 +6,12 @@ mod exec;
 mod guard;
 pub(crate) mod lock;
 pub(crate) mod process;
-mod signals;
-mod terminal;
 mod tree;
 mod walk;
 mod wire;
 
 pub(crate) use adopted::{adopt_orphans, end_adopted};
 pub(crate) use ending::SpareList;
-pub(crate) use signals::{Received, die_of, hang_up_is_ignored, on_ending_signals, stop_self};
-pub(crate) use terminal::{SavedTerminal, has_terminal};
+pub(crate) use super::unix::signals::{Received, die_of, hang_up_is_ignored, on_ending_signals, stop_self};
+pub(crate) use super::unix::terminal::{SavedTerminal, has_terminal};
 pub(crate) use tree::{Spawn, SpawnError, Tree, TreeEvent};

@@ -18,7 +18,7 @@ use tokio::io::unix::AsyncFd;
 use super::ending::{Signalled, SpareList};
 use super::exec::Prepared;
 use super::guard::Guard;
-use super::terminal::SavedTerminal;
+use super::SavedTerminal;
 use super::wire::{self, Order, Report, Step};
 
 /// The name that the guard goes by: without the word `devrun`, so that `pkill devrun` leaves it to its work.

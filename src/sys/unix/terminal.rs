@@ -33,7 +33,7 @@ impl SavedTerminal {
         }
     }
 
-    pub(super) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+    pub(in crate::sys) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.terminal.as_fd()
     }
 }
