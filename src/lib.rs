@@ -5,6 +5,7 @@
 mod error;
 mod event;
 mod lifecycle;
+mod owner;
 mod plan;
 mod ports;
 mod ready;

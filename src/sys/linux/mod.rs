@@ -4,6 +4,7 @@ mod adopted;
 mod ending;
 mod exec;
 mod guard;
+pub(crate) mod files;
 pub(crate) mod lock;
 pub(crate) mod process;
 mod tree;

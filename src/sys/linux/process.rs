@@ -208,6 +208,11 @@ pub(crate) fn ancestors(pid: u32) -> Vec<Info> {
     found
 }
 
+/// Whether this process has a controlling terminal.
+pub(crate) fn has_terminal() -> bool {
+    Stat::read(std::process::id()).is_some_and(|stat| stat.terminal != 0)
+}
+
 /// The parent of the process now.
 pub(crate) fn parent(pid: u32) -> Option<u32> {
     Stat::read(pid).map(|stat| stat.ppid)
@@ -284,6 +289,8 @@ struct Stat {
     ppid: u32,
     pgid: u32,
     sid: u32,
+    /// The device number of the controlling terminal, 0 for none.
+    terminal: i64,
     start: u64,
 }
 
@@ -308,6 +315,7 @@ impl Stat {
             ppid: number(4)?,
             pgid: number(5)?,
             sid: number(6)?,
+            terminal: field(7)?.parse().ok()?,
             start: field(22)?.parse().ok()?,
         })
     }

@@ -30,7 +30,15 @@ fn a_name_full_of_parentheses_and_line_feeds_is_no_field() {
     let stat = Stat::parse(line).unwrap();
     assert_eq!(
         stat,
-        Stat { comm: "a) S 1\n) (b".into(), state: 'Z', ppid: 7, pgid: 8, sid: 9, start: 987_654 }
+        Stat {
+            comm: "a) S 1\n) (b".into(),
+            state: 'Z',
+            ppid: 7,
+            pgid: 8,
+            sid: 9,
+            terminal: 0,
+            start: 987_654
+        }
     );
     for cut in [&b""[..], b"42", b"42 (", b"42 (a", b"42 )a(", b"42 (a)", b"42 (a) S 1 2 3"] {
         assert_eq!(Stat::parse(cut), None, "{cut:?}");

@@ -1,0 +1,68 @@
+//! Files that are this user's alone. Nothing here follows a symbolic link, waits for the other end of a pipe, or
+//! leaks a descriptor into the command.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    /// Reading and writing; it is made if it does not exist.
+    Write,
+}
+
+/// Where this platform keeps the state of programs, for devrun.
+pub(crate) fn state_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
+    Some(state.join("devrun"))
+}
+
+/// Makes the folder and those above it, for this user only; those that exist stay as they are.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Why nothing private may be kept in this folder, if so.
+pub(crate) fn folder_objection(path: &Path) -> io::Result<Option<String>> {
+    let metadata = fs::symlink_metadata(path)?;
+    let me = rustix::process::geteuid().as_raw();
+    Ok(if metadata.is_symlink() {
+        Some("it is a symbolic link".into())
+    } else if !metadata.is_dir() {
+        Some("it is no folder".into())
+    } else if metadata.uid() != me {
+        Some(format!("it belongs to user {}, and this is user {me}", metadata.uid()))
+    } else if metadata.mode() & 0o022 != 0 {
+        Some(format!("others can write to it (mode {:04o})", metadata.mode() & 0o7777))
+    } else {
+        None
+    })
+}
+
+/// Opens a regular file and nothing else: a link, a pipe or a folder in its place is an error at once.
+pub(crate) fn open_regular(path: &Path, access: Access) -> io::Result<File> {
+    let write = access == Access::Write;
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(write)
+        .create(write)
+        .mode(0o600)
+        .custom_flags(flags)
+        .open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file")),
+    }
+}
+
+/// The text of an argument or path from its bytes, which need not be UTF-8 here.
+pub(crate) fn os_string(bytes: Vec<u8>) -> OsString {
+    OsString::from_vec(bytes)
+}
