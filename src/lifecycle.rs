@@ -163,6 +163,44 @@ fn cause(state: State) -> Option<StopCause> {
     }
 }
 
+/// How many times a command is started that could not have its port.
+const TRIES: u32 = 3;
+
+/// What is known of a tree that ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Early {
+    pub(crate) was_ready: bool,
+    pub(crate) was_stopped: bool,
+    /// A member listened on some port, for however short.
+    pub(crate) listened: bool,
+    /// The output says that the address is in use.
+    pub(crate) said_in_use: bool,
+    /// A process outside the tree listens on the port.
+    pub(crate) stranger_listens: bool,
+    pub(crate) had_reservation: bool,
+}
+
+/// How a command is started once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// On the same port, with nothing of ours bound to it: some servers don't set SO_REUSEADDR and can't bind
+    /// over a reservation.
+    WithoutReservation,
+    /// On the next port: somebody took this one between the choice and the bind.
+    NextPort,
+}
+
+/// Whether a command that ended before it was ready is started once more; `tries` counts the starts so far.
+pub(crate) fn retry(early: &Early, tries: u32) -> Option<Retry> {
+    if early.was_ready || early.was_stopped || tries >= TRIES {
+        return None;
+    }
+    if early.stranger_listens {
+        return Some(Retry::NextPort);
+    }
+    (early.said_in_use && early.had_reservation && !early.listened).then_some(Retry::WithoutReservation)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -272,5 +310,30 @@ mod tests {
         assert_eq!(act, None);
         let (_, act) = step(state, Input::Stop(StopCause::Keyboard(2)), Duration::from_millis(300));
         assert_eq!(act, Some(Act::Kill));
+    }
+
+    #[test]
+    fn a_command_is_started_once_more_only_for_its_port() {
+        let early = Early {
+            was_ready: false,
+            was_stopped: false,
+            listened: false,
+            said_in_use: true,
+            stranger_listens: false,
+            had_reservation: true,
+        };
+        let table = [
+            (early, 1, Some(Retry::WithoutReservation)),
+            (Early { had_reservation: false, ..early }, 1, None),
+            (Early { said_in_use: false, ..early }, 1, None),
+            (Early { listened: true, ..early }, 1, None),
+            (Early { stranger_listens: true, said_in_use: false, ..early }, 1, Some(Retry::NextPort)),
+            (Early { stranger_listens: true, ..early }, 3, None),
+            (Early { was_ready: true, ..early }, 1, None),
+            (Early { was_stopped: true, ..early }, 1, None),
+        ];
+        for (early, tries, expected) in table {
+            assert_eq!(retry(&early, tries), expected, "{early:?} after {tries}");
+        }
     }
 }

@@ -1,13 +1,16 @@
 //! From a command line to a running tree: finds the program, puts the environment together, names what went
 //! wrong. How a tree is made stands in `sys`.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind};
-use crate::plan::CommandLine;
-use crate::sys::SpawnError;
+use crate::owner;
+use crate::plan::{CommandLine, Owner};
+use crate::sys::process::Process;
+use crate::sys::{self, SpawnError};
 
 /// The file to execute for `program`: from PATH, else from a `node_modules/.bin` of this folder or one above it.
 ///
@@ -64,14 +67,34 @@ fn nearest(name: &str, folders: impl Iterator<Item = PathBuf>) -> Option<String>
         .map(|(_, other)| other)
 }
 
-/// The inherited environment with the command line's changes.
-pub(crate) fn environment(command: &CommandLine, run_id: &str) -> Vec<(OsString, OsString)> {
-    let changed = |name: &OsStr| command.env.iter().any(|(n, _)| n == name) || name == "DEVRUN_ID";
-    std::env::vars_os()
-        .filter(|(name, _)| !changed(name))
-        .chain(command.env.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))))
-        .chain([("DEVRUN_ID".into(), run_id.into())])
-        .collect()
+/// The inherited environment with the command line's changes and, over them, the caller's.
+pub(crate) fn environment(
+    command: &CommandLine,
+    run_id: &str,
+    over: &[(OsString, OsString)],
+) -> Vec<(OsString, OsString)> {
+    let mut all: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    for (name, value) in &command.env {
+        match value {
+            Some(value) => all.insert(name.clone(), value.clone()),
+            None => all.remove(name),
+        };
+    }
+    all.insert("DEVRUN_ID".into(), run_id.into());
+    all.extend(over.iter().cloned());
+    all.into_iter().collect()
+}
+
+/// Handles on the processes that the server dies with.
+pub(crate) fn owners(owner: Owner) -> Result<Vec<Process>, Error> {
+    let Some(start) = owner::Start::now(sys::hang_up_is_ignored()) else { return Ok(Vec::new()) };
+    owner::open(owner, start).map_err(|refused| match refused {
+        owner::Refused::Error(error) => error,
+        owner::Refused::Gone(pid) => Error::new(
+            Kind::Internal,
+            format!("process {pid}, which started devrun, has ended; nothing was started"),
+        ),
+    })
 }
 
 /// What a failed start means to the user.
@@ -94,12 +117,4 @@ pub(crate) fn explain(error: SpawnError, program: &Path, cwd: &Path) -> Error {
             Error::new(Kind::Internal, format!("no process could be made for {program}")).source(source)
         }
     }
-}
-
-/// A random name for one run, by which its processes are known (`DEVRUN_ID` in their environment).
-pub(crate) fn run_id() -> String {
-    use std::hash::{BuildHasher, Hasher};
-    // Each RandomState is keyed from the system's random source.
-    let random = || std::collections::hash_map::RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", random(), random() ^ u64::from(std::process::id()))
 }

@@ -1,5 +1,9 @@
 //! The command line.
 
+pub(crate) mod args;
+pub(crate) mod completions;
+pub(crate) mod script_shell;
+
 use std::process::ExitCode;
 
 /// Runs the program.

@@ -1,5 +1,216 @@
-//! How the command gets its port: the environment always, a flag where the server ignores it.
+//! How the command gets its port: the environment always, a flag where the server ignores it. Pure: nothing is
+//! read from the machine here, the result is data for `spawn`.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use super::frameworks::{Role, Server, common_env};
+use super::look::{Edit, HOST, fill, look};
+use super::runner::Runner;
+use super::{CommandLine, Plan, Port, PortSet};
+
+/// The variable that tells devrun, as a script shell, what to do: `PORT replace` or `PORT keep`.
+pub(crate) const INJECT: &str = "DEVRUN_INJECT";
+/// The variable that keeps the script shell which the user has chosen.
+pub(crate) const SHELL: &str = "DEVRUN_SHELL";
 
 /// How the command gets its port.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Injection {
+    /// `--no-inject`: no argument is touched.
+    pub(crate) environment_only: bool,
+    /// A port written in the command or script may be changed.
+    pub(crate) replace: bool,
+    /// The known server or runner, through scripts.
+    pub(crate) server: Option<&'static Server>,
+    /// The project uses astro, which leaves for the background when it sees an agent.
+    pub(crate) astro: bool,
+    /// The script shell to set.
+    pub(crate) hook: Option<Hook>,
+    /// The runner without a script shell whose script ends in the server: flags are appended.
+    pub(crate) append: Option<Append>,
+    /// `--port-env VAR`: further variables for the server's own port.
+    pub(crate) variables: Vec<String>,
+    /// A `HOST` that the user has set is kept.
+    pub(crate) host_is_set: bool,
+    /// `GUNICORN_CMD_ARGS` as it was.
+    pub(crate) gunicorn_args: Option<String>,
+    /// devrun opens the browser, so the command need not.
+    pub(crate) opens: bool,
+}
+
+/// devrun as the script shell of a package manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Injection {}
+pub(crate) struct Hook {
+    pub(crate) devrun: PathBuf,
+    /// The shell that the user has chosen.
+    pub(crate) user_shell: Option<OsString>,
+}
+
+/// A script that gets its flags through the arguments of its runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Append {
+    pub(crate) runner: Runner,
+    /// The words of the last command of the script.
+    pub(crate) words: Vec<Option<String>>,
+}
+
+impl Plan {
+    /// Where the server on this port is.
+    pub(crate) fn url(&self, port: Port) -> String {
+        format!("http://localhost:{port}")
+    }
+
+    /// The command with these ports filled in.
+    pub(crate) fn command(&self, ports: &PortSet) -> CommandLine {
+        let mut words = self.argv.clone();
+        if !self.injection.environment_only {
+            words = self.injection.arguments(words, ports.main);
+        }
+        let mut words = words.into_iter().map(|word| self.filled(word, ports));
+        let program = words.next().expect("a plan has a command");
+        CommandLine { program, args: words.collect(), env: self.environment(ports) }
+    }
+
+    /// What to do about a server that took another port than it was given.
+    pub(crate) fn port_hint(&self) -> Option<String> {
+        let flag = self.injection.server.map(|server| (server.programs[0], server.port_flags.first()));
+        match flag {
+            Some((name, Some(flag))) => {
+                Some(format!("give {name} its port: {flag} {{port}} in the command after devrun --"))
+            }
+            Some((_, None)) | None => {
+                Some("let the server read PORT, or write {port} where its port belongs".into())
+            }
+        }
+    }
+
+    /// A placeholder is a whole argument.
+    fn filled(&self, word: OsString, ports: &PortSet) -> OsString {
+        match word.to_str() {
+            Some("{port}") => ports.main.to_string().into(),
+            Some("{host}") => HOST.into(),
+            Some("{url}") => self.url(ports.main).into(),
+            Some("{name}") => self.name.clone().into(),
+            Some(text) => {
+                let name = text.strip_prefix("{port:").and_then(|text| text.strip_suffix('}'));
+                let port = name.and_then(|name| ports.extra.iter().find(|(known, _)| known == name));
+                port.map_or(word, |(_, port)| port.to_string().into())
+            }
+            None => word,
+        }
+    }
+
+    fn environment(&self, ports: &PortSet) -> Vec<(OsString, Option<OsString>)> {
+        let mut env = self.injection.environment(ports.main);
+        env.push(("DEVRUN_PORT".into(), Some(ports.main.to_string())));
+        env.push(("DEVRUN_URL".into(), Some(self.url(ports.main))));
+        env.push(("DEVRUN_NAME".into(), Some(self.name.clone())));
+        for extra in &self.ports.extra {
+            let port =
+                ports.extra.iter().find(|(name, _)| *name == extra.name).map(|(_, port)| port.to_string());
+            env.extend(extra.variables.iter().map(|variable| (variable.clone(), port.clone())));
+        }
+        let mut env: Vec<_> =
+            env.into_iter().map(|(key, value)| (key.into(), value.map(OsString::from))).collect();
+        env.extend(self.injection.hook_environment(ports.main));
+        env
+    }
+}
+
+impl Injection {
+    /// The command with the flags that its server needs.
+    fn arguments(&self, mut argv: Vec<OsString>, port: Port) -> Vec<OsString> {
+        let texts: Vec<_> = argv.iter().map(|word| word.to_str()).collect();
+        let mut edits = look(&texts).edits(&texts, port, self.replace);
+        edits.sort_by_key(|edit| match edit {
+            Edit::Insert(at, _) | Edit::Replace(at, _) => *at,
+        });
+        for edit in edits.into_iter().rev() {
+            match edit {
+                Edit::Insert(at, new) => drop(argv.splice(at..at, new.into_iter().map(OsString::from))),
+                Edit::Replace(at, new) => argv[at] = new.into(),
+            }
+        }
+        if let Some(append) = &self.append {
+            let words: Vec<_> = append.words.iter().map(Option::as_deref).collect();
+            if let Some(flags) = look(&words).appended(&words, port) {
+                if append.runner.separated() && !argv.iter().any(|word| word == "--") {
+                    argv.push("--".into());
+                }
+                argv.extend(flags.into_iter().map(OsString::from));
+            }
+        }
+        argv
+    }
+
+    /// The variables by which servers learn their port.
+    fn environment(&self, port: Port) -> Vec<(String, Option<String>)> {
+        let mut env: Vec<(String, Option<String>)> = Vec::new();
+        let mut set = |name: &str, value: String| env.push((name.to_string(), Some(value)));
+        let role = self.server.map(|server| server.role);
+        if role != Some(Role::Fixed) {
+            set("PORT", port.to_string());
+            set("VITE_DEV_PORT", port.to_string());
+        }
+        for variable in &self.variables {
+            set(variable, port.to_string());
+        }
+        // Several programs would fight for it, so these get PORT and nothing else. An unknown one gets all.
+        let own: Vec<_> = match self.server {
+            Some(server) if server.role == Role::Server => server.env.to_vec(),
+            Some(_) => Vec::new(),
+            None => common_env().filter(|(name, _)| *name != "HOST").collect(),
+        };
+        for (name, template) in own {
+            match name {
+                "HOST" if self.host_is_set => {}
+                "GUNICORN_CMD_ARGS" => {
+                    set(name, gunicorn(self.gunicorn_args.as_deref(), fill(template, port)))
+                }
+                _ => set(name, fill(template, port)),
+            }
+        }
+        if self.astro {
+            set("ASTRO_DEV_BACKGROUND", "1".into());
+        }
+        if self.opens {
+            set("BROWSER", "none".into());
+        }
+        env
+    }
+
+    /// The variables of the script shell; without one, those of an outer run are taken away.
+    fn hook_environment(&self, port: Port) -> Vec<(OsString, Option<OsString>)> {
+        let Some(hook) = self.hook.as_ref().filter(|_| !self.environment_only) else {
+            return vec![(INJECT.into(), None)];
+        };
+        let mode = if self.replace { "replace" } else { "keep" };
+        let devrun = Some(hook.devrun.clone().into_os_string());
+        vec![
+            ("npm_config_script_shell".into(), devrun.clone()),
+            ("pnpm_config_script_shell".into(), devrun),
+            (INJECT.into(), Some(format!("{port} {mode}").into())),
+            (SHELL.into(), hook.user_shell.clone()),
+        ]
+    }
+}
+
+/// Reads what `hook_environment` has written.
+pub(crate) fn parse_inject(value: &OsStr) -> Option<(Port, bool)> {
+    let (port, mode) = value.to_str()?.split_once(' ')?;
+    Some((port.parse().ok()?, mode == "replace"))
+}
+
+/// The user's arguments for gunicorn, and the address unless they have one.
+fn gunicorn(user: Option<&str>, bind: String) -> String {
+    match user {
+        Some(args)
+            if args.split_whitespace().any(|arg| arg.starts_with("--bind") || arg.starts_with("-b")) =>
+        {
+            args.into()
+        }
+        Some(args) => format!("{args} {bind}"),
+        None => bind,
+    }
+}

@@ -1,9 +1,26 @@
 //! Everything that is decided before anything is touched. No function in here reads the machine, except in
 //! `facts`, and none writes to it.
 
+mod config;
+pub(crate) mod facts;
+pub(crate) mod frameworks;
+mod frameworks_table;
 pub(crate) mod inject;
+mod look;
+mod make;
+mod names;
 mod port;
+mod project;
+pub(crate) mod request;
+mod runner;
+pub(crate) mod script;
 mod settings;
+#[cfg(test)]
+mod tests;
+pub(crate) mod values;
 
+pub(crate) use facts::Facts;
+pub(crate) use make::{argv, make};
 pub use port::{Port, PortRange};
+pub(crate) use request::Request;
 pub(crate) use settings::*;

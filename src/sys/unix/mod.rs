@@ -1,4 +1,17 @@
-//! What is the same on every Unix: signals to the front, the terminal's modes.
+//! What is the same on every Unix: signals to the front, the terminal's modes, private files, locks, waiting for strangers.
 
-pub(crate) mod signals;
-pub(crate) mod terminal;
+mod apart;
+pub(crate) mod files;
+pub(crate) mod lock;
+mod signals;
+mod terminal;
+mod watch;
+
+pub(crate) use apart::{URL_OPENERS, start_apart};
+pub(crate) use signals::{
+    KILLED, Received, die_of, exit, hang_up_is_ignored, on_ending_signals, signal_number, stop_self,
+};
+/// What is kept open for as long as a tree lives.
+pub(crate) type Held = std::os::fd::OwnedFd;
+pub(crate) use terminal::{SavedTerminal, has_terminal};
+pub(crate) use watch::first_to_end;

@@ -4,6 +4,8 @@
 
 use std::io;
 
+use crate::plan::StopSignal;
+
 /// The signals that ask a program to end.
 const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
@@ -37,6 +39,27 @@ pub(crate) fn on_ending_signals(mut heard: impl FnMut(Received) + Send + 'static
         }
     })?;
     Ok(())
+}
+
+/// How a process ends that nobody could stop.
+pub(crate) const KILLED: i32 = libc::SIGKILL;
+
+/// The number of the signal.
+pub(crate) fn signal_number(signal: StopSignal) -> i32 {
+    match signal {
+        StopSignal::Term => libc::SIGTERM,
+        StopSignal::Int => libc::SIGINT,
+        StopSignal::Hup => libc::SIGHUP,
+        StopSignal::Quit => libc::SIGQUIT,
+        StopSignal::Usr1 => libc::SIGUSR1,
+        StopSignal::Usr2 => libc::SIGUSR2,
+        StopSignal::Kill => libc::SIGKILL,
+    }
+}
+
+/// Ends this process with this status, of which Unix callers see the low eight bits.
+pub(crate) fn exit(code: i32) -> ! {
+    std::process::exit(code)
 }
 
 /// Whether this process ignores the signal.

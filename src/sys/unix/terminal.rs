@@ -27,10 +27,15 @@ impl SavedTerminal {
     /// Gives the terminal its modes back if this process group still has the foreground: then no shell has
     /// taken the terminal back and set modes of its own. Where the caller is not in the foreground itself,
     /// SIGTTOU must be blocked or ignored (tcsetattr(3)).
-    pub(crate) fn restore_if_foreground(&self, group: Pid) {
+    pub(in crate::sys) fn restore_if_foreground(&self, group: Pid) {
         if termios::tcgetpgrp(&self.terminal) == Ok(group) {
             let _ = termios::tcsetattr(&self.terminal, OptionalActions::Now, &self.modes);
         }
+    }
+
+    /// The same for this process.
+    pub(crate) fn restore(&self) {
+        self.restore_if_foreground(rustix::process::getpgrp());
     }
 
     pub(in crate::sys) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {

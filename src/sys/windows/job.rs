@@ -41,9 +41,7 @@ impl Job {
     pub(super) fn of(leader: &Child) -> io::Result<Self> {
         let job = create(&name(leader.id())).or_else(|_| create(""))?;
         // SAFETY: makes a port of its own; what is returned is ours.
-        let port = unsafe {
-            owned(CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, 1))?
-        };
+        let port = unsafe { owned(CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, 1))? };
         let associate = JOBOBJECT_ASSOCIATE_COMPLETION_PORT {
             CompletionKey: job.as_raw_handle(),
             CompletionPort: port.as_raw_handle(),
@@ -112,7 +110,8 @@ fn create(name: &str) -> io::Result<OwnedHandle> {
         owned(CreateJobObjectW(ptr::null(), name.as_ref().map_or(ptr::null(), |name| name.as_ptr())))?
     };
     // Somebody else's job of that name: a leftover handle of a leader whose pid came round, or a squatter.
-    if io::Error::last_os_error().raw_os_error() == Some(ERROR_ALREADY_EXISTS.cast_signed()) && name.is_some() {
+    if io::Error::last_os_error().raw_os_error() == Some(ERROR_ALREADY_EXISTS.cast_signed()) && name.is_some()
+    {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     Ok(job)

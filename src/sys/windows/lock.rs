@@ -44,9 +44,8 @@ pub(crate) fn is_locked(file: &File) -> io::Result<bool> {
 fn lock(file: &File, kind: u32) -> io::Result<bool> {
     let mut at = position();
     // SAFETY: the handle is open and the structure lives here; FAIL_IMMEDIATELY leaves nothing pending.
-    let taken = unsafe {
-        done(LockFileEx(file.as_raw_handle(), kind | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &mut at))
-    };
+    let taken =
+        unsafe { done(LockFileEx(file.as_raw_handle(), kind | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &mut at)) };
     match taken {
         Ok(()) => Ok(true),
         Err(error) => match error.raw_os_error().map(i32::cast_unsigned) {

@@ -100,7 +100,14 @@ fn peek(source: &Pipe) -> Option<u32> {
     let mut bytes = 0;
     // SAFETY: the handle is open and the result lives here; nothing else is asked for.
     let asked = unsafe {
-        PeekNamedPipe(source.as_raw_handle(), ptr::null_mut(), 0, ptr::null_mut(), &mut bytes, ptr::null_mut())
+        PeekNamedPipe(
+            source.as_raw_handle(),
+            ptr::null_mut(),
+            0,
+            ptr::null_mut(),
+            &mut bytes,
+            ptr::null_mut(),
+        )
     };
     done(asked).ok().map(|()| bytes)
 }

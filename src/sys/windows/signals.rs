@@ -36,7 +36,8 @@ impl Received {
 /// kernel then ends the job.
 #[cfg(feature = "cli")]
 pub(crate) fn on_ending_signals(mut heard: impl FnMut(Received) + Send + 'static) -> io::Result<()> {
-    ctrlc::set_handler(move || heard(Received { signal: SIGINT, by_terminal: true })).map_err(io::Error::other)
+    ctrlc::set_handler(move || heard(Received { signal: SIGINT, by_terminal: true }))
+        .map_err(io::Error::other)
 }
 
 /// Presses Ctrl-Break for the process group that this process leads, if it shares our console.

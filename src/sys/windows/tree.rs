@@ -13,7 +13,7 @@ use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_SUS
 
 use super::job::Job;
 use super::signals::{KILLED, press_break};
-use crate::sys::types::{Spawn, SpareList, SpawnError, TreeEvent};
+use crate::sys::types::{SpareList, Spawn, SpawnError, TreeEvent};
 
 /// How long the job is left unasked when it tells nothing.
 const UNTOLD: Duration = Duration::from_millis(500);
@@ -55,8 +55,18 @@ impl Tree {
         if !spawn.cwd.is_dir() {
             return Err(SpawnError::Folder(io::ErrorKind::NotADirectory.into()));
         }
-        let Spawn { program, args, environment, cwd, own_group, outputs, hold, spare: _, orphaned: _, terminal } =
-            spawn;
+        let Spawn {
+            program,
+            args,
+            environment,
+            cwd,
+            own_group,
+            outputs,
+            hold,
+            spare: _,
+            orphaned: _,
+            terminal,
+        } = spawn;
         let mut command = Command::new(program);
         command.args(args).env_clear().envs(environment).current_dir(cwd);
         command.creation_flags(CREATE_SUSPENDED | if own_group { CREATE_NEW_PROCESS_GROUP } else { 0 });

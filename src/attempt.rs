@@ -1,0 +1,345 @@
+//! One start of the command, from the spawn to the empty tree: the only place that waits for several things at
+//! once. What follows from what stands in `lifecycle`; here it is done.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::error::{Error, Kind};
+use crate::event::{Event, Exit, Left, LeftWhy, Seen, StopCause};
+use crate::lifecycle::{self, Act, Early, Grace, Input, Signalled, State};
+use crate::output::{self, Diagnosis, Output};
+use crate::plan::{Plan, ReadyCheck};
+use crate::ready::{self, Answer, NotReady};
+use crate::session::Session;
+use crate::supervise::Context;
+use crate::sys::process::{self, Process};
+use crate::sys::{self, Tree, TreeEvent};
+use crate::{outcome, spare, spawn};
+
+/// When the first word comes on a server that is not ready, and how often from then on.
+const WAITING: Duration = Duration::from_secs(30);
+
+/// After readiness the members are written down once more at these times: a crash of front and guard together
+/// leaves nothing that was not written. Few and far between, so that an idle server costs nothing.
+const SNAPSHOTS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
+
+/// The grace period when nobody is there to wait.
+const SHORT_GRACE: Duration = Duration::from_secs(2);
+
+/// How long output that is in the pipe already is waited for when the tree is empty.
+const DRAIN: Duration = Duration::from_millis(200);
+
+/// One start of the command.
+pub(crate) struct Attempt<'a> {
+    plan: &'a Plan,
+    session: &'a mut Session,
+    tree: Tree,
+    output: Option<Output>,
+    terminal: Option<sys::SavedTerminal>,
+    owners: Vec<Process>,
+    owns_process: bool,
+    started: Instant,
+    state: State,
+    exit: Option<Exit>,
+    ready_at: Option<Instant>,
+    answer: Option<Answer>,
+    stranger: Option<String>,
+    emptied: Emptied,
+}
+
+/// What an ended tree leaves to tell.
+#[derive(Default)]
+struct Emptied {
+    killed: u32,
+    left: Vec<Left>,
+    guard_lost: bool,
+}
+
+/// How one start ended.
+pub(crate) struct End {
+    pub(crate) exit: Exit,
+    pub(crate) cause: Option<StopCause>,
+    pub(crate) early: Early,
+    pub(crate) killed: u32,
+    pub(crate) left: Vec<Left>,
+    pub(crate) guard_lost: bool,
+    pub(crate) error: Option<Error>,
+}
+
+impl<'a> Attempt<'a> {
+    /// Finds the program and starts it under a guard.
+    pub(crate) fn start(
+        plan: &'a Plan,
+        session: &'a mut Session,
+        context: &Context,
+        say: &mut dyn FnMut(Event),
+    ) -> Result<Self, Error> {
+        // Watched before the command starts: nothing is begun for a caller that is gone already.
+        let owners = spawn::owners(plan.owner)?;
+        let command = plan.command(&session.port_set());
+        let environment = spawn::environment(&command, session.run_id(), &context.environment);
+        let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+        let program = spawn::find_program(&command.program, path.as_deref(), &plan.cwd)?;
+
+        let shares_terminal = sys::has_terminal();
+        let wants_lines = matches!(plan.ready, ReadyCheck::Log(_));
+        let (output, outputs) = if shares_terminal && !wants_lines {
+            (None, [None, None])
+        } else {
+            let (output, [out, err]) = Output::start(session.log_folder(), wants_lines)
+            .map_err(|error| Error::new(Kind::Internal, "no pipe could be made for the output").source(error))?;
+            (Some(output), [Some(out), Some(err)])
+        };
+        let grace = plan.stop.timeout.min(SHORT_GRACE);
+        let started = Instant::now();
+        let tree = Tree::spawn(sys::Spawn {
+            program: program.clone(),
+            args: command.args,
+            environment,
+            cwd: plan.cwd.clone(),
+            own_group: !shares_terminal,
+            outputs,
+            hold: session.held().map_err(|error| {
+                Error::new(Kind::Internal, "the lock can't be handed to the guard").source(error)
+            })?,
+            spare: spare::list(&plan.spare),
+            orphaned: (sys::signal_number(plan.stop.signal), grace),
+            terminal: sys::SavedTerminal::of_this_process(),
+        })
+        .map_err(|error| spawn::explain(error, &program, &plan.cwd))?;
+        session.started(&tree, say);
+        say(Event::Started {
+            name: plan.name.clone(),
+            url: session.url().to_string(),
+            port: session.port(),
+            pid: tree.leader(),
+            cwd: plan.cwd.clone(),
+        });
+        Ok(Self {
+            plan,
+            session,
+            tree,
+            output,
+            terminal: sys::SavedTerminal::of_this_process(),
+            owners,
+            owns_process: context.owns_process,
+            started,
+            state: State::Starting,
+            exit: None,
+            ready_at: None,
+            answer: None,
+            stranger: None,
+            emptied: Emptied::default(),
+        })
+    }
+
+    /// Waits for whatever comes until the tree is empty.
+    pub(crate) async fn supervise(mut self, stops: &mut UnboundedReceiver<StopCause>, say: &mut dyn FnMut(Event)) -> End {
+        let seen = Cell::new(Seen::NothingListens);
+        let listened = Cell::new(false);
+        let mut readiness = std::pin::pin!(ready::wait(self.target(), |now| {
+            listened.set(listened.get() || now != Seen::NothingListens);
+            seen.set(now);
+        }));
+        let owners = std::mem::take(&mut self.owners);
+        let mut owner_gone = std::pin::pin!(sys::first_to_end(&owners));
+        let deadline = self.plan.ready_timeout.map(|limit| self.started + limit);
+        let mut waiting = self.started + WAITING;
+        let mut snapshots = SNAPSHOTS.iter();
+        let mut snapshot = None;
+        loop {
+            let starting = self.state == State::Starting;
+            let up = matches!(self.state, State::Starting | State::Ready | State::Leaderless);
+            if self.ready_at.is_some() && snapshot.is_none() {
+                snapshot = snapshots.next().and_then(|after| Some(self.ready_at? + *after));
+            }
+            let input = tokio::select! {
+                biased;
+                event = self.tree.next() => self.tree_event(event),
+                Some(cause) = stops.recv() => Some(Input::Stop(cause)),
+                pid = &mut owner_gone, if up => Some(Input::Stop(StopCause::OwnerGone(pid))),
+                answer = &mut readiness, if starting => Some(self.readiness(answer)),
+                () = at(deadline), if starting => Some(Input::ReadyTimedOut),
+                () = at(Some(waiting)), if starting => {
+                    say(Event::Waiting { ms: self.age_ms(), seen: seen.get() });
+                    waiting += WAITING;
+                    None
+                }
+                () = at(snapshot), if up => {
+                    self.session.saw_members(&self.tree);
+                    snapshot = None;
+                    None
+                }
+            };
+            if let Some(input) = input {
+                self.step(input, say);
+            }
+            if let State::Over { cause } = &self.state {
+                let cause = cause.clone();
+                return self.end(cause, listened.get(), seen.get());
+            }
+        }
+    }
+
+    fn target(&mut self) -> ready::Target {
+        let guard = self.tree.guard();
+        ready::Target {
+            port: self.session.port(),
+            check: self.plan.ready.clone(),
+            members: Box::new(move || process::members(guard)),
+            lines: self.output.as_mut().and_then(Output::lines),
+        }
+    }
+
+    fn age_ms(&self) -> u64 {
+        self.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
+    }
+
+    /// What the guard says, as an input to the lifecycle.
+    fn tree_event(&mut self, event: TreeEvent) -> Option<Input> {
+        match event {
+            TreeEvent::LeaderExited(code) => Some(self.leader_ended(Exit::Code(code))),
+            TreeEvent::LeaderSignalled(signal) => Some(self.leader_ended(Exit::Signal(signal))),
+            TreeEvent::LeaderStopped => {
+                // A command that stops itself alone would leave its shell waiting for us. Ctrl-Z has stopped us
+                // together with it: then it goes on by now, and so do we.
+                let stopped = process::info(self.tree.leader()).is_some_and(|info| info.state == 'T');
+                if stopped && self.terminal.is_some() && self.owns_process {
+                    sys::stop_self();
+                }
+                None
+            }
+            TreeEvent::Blind => {
+                tracing::warn!(target: "devrun::supervise", "/proc is hidden: only the command's own group is reached");
+                None
+            }
+            TreeEvent::Empty { killed, left } => {
+                let why = |spared| if spared { LeftWhy::Spared } else { LeftWhy::Unkillable };
+                self.emptied.killed = killed;
+                self.emptied.left =
+                    left.into_iter().map(|(pid, spared, name)| Left { pid, name, why: why(spared) }).collect();
+                Some(Input::TreeEmpty)
+            }
+            TreeEvent::GuardLost => Some(Input::GuardLost),
+        }
+    }
+
+    fn leader_ended(&mut self, exit: Exit) -> Input {
+        self.exit = Some(exit);
+        let serving = exit == Exit::Code(0) && self.serving_member().is_some();
+        Input::LeaderExited { serving }
+    }
+
+    /// The member that listens on the server's port, if one does.
+    fn serving_member(&self) -> Option<u32> {
+        let port = self.answer.as_ref().map_or(self.session.port(), |answer| answer.port);
+        let members = process::members(self.tree.guard());
+        let listeners = sys::sockets::listeners_of(&members);
+        listeners.into_iter().find(|(_, listener)| listener.port == port.get()).map(|(pid, _)| pid)
+    }
+
+    fn readiness(&mut self, answer: Result<Answer, NotReady>) -> Input {
+        match answer {
+            Ok(answer) => {
+                self.answer = Some(answer);
+                Input::BecameReady
+            }
+            Err(NotReady::Stranger { description, .. }) => {
+                self.stranger = Some(description);
+                Input::StrangerAnswers
+            }
+        }
+    }
+
+    /// One step of the lifecycle, and what it says to do.
+    fn step(&mut self, input: Input, say: &mut dyn FnMut(Event)) {
+        let state = std::mem::replace(&mut self.state, State::Over { cause: None });
+        let (state, act) = lifecycle::step(state, input, self.started.elapsed());
+        tracing::info!(target: "devrun::supervise", ?state, ?act);
+        self.state = state;
+        match act {
+            None => {}
+            Some(Act::AnnounceReady) => self.announce_ready(say),
+            Some(Act::AnnounceLeaderless) => {
+                let pid = self.serving_member().unwrap_or_else(|| self.tree.guard());
+                self.session.saw_members(&self.tree);
+                say(Event::LeaderLeft { pid });
+            }
+            Some(Act::Stop { grace, signalled }) => {
+                if let State::Stopping { cause, .. } = &self.state {
+                    say(Event::Stopping { cause: cause.clone() });
+                }
+                self.session.stopping();
+                let timeout = self.plan.stop.timeout;
+                let grace = match grace {
+                    Grace::Policy => timeout,
+                    Grace::Short => timeout.min(SHORT_GRACE),
+                };
+                let foreground = signalled == Signalled::Foreground && self.terminal.is_some();
+                self.tree.stop(sys::signal_number(self.plan.stop.signal), grace, foreground);
+            }
+            Some(Act::Kill) => self.tree.kill(),
+            Some(Act::EndWithoutGuard) => {
+                self.emptied.guard_lost = true;
+                if self.owns_process {
+                    self.emptied.killed = sys::end_adopted(&spare::list(&self.plan.spare));
+                }
+                self.session.hunt(&spare::list(&self.plan.spare));
+            }
+        }
+    }
+
+    fn announce_ready(&mut self, say: &mut dyn FnMut(Event)) {
+        self.ready_at = Some(Instant::now());
+        let Some(answer) = &self.answer else { return };
+        let ms = self.age_ms();
+        if answer.port != self.session.port() {
+            let hint = self.plan.moved_hint();
+            say(Event::Moved { wanted: self.session.port(), port: answer.port, hint });
+        }
+        let (url, port, pid) = (answer.url.clone(), answer.port, self.tree.leader());
+        say(Event::Ready { url: url.clone(), port, pid, ms });
+        self.session.ready(&url, ms, &self.tree);
+    }
+
+    fn end(mut self, cause: Option<StopCause>, listened: bool, seen: Seen) -> End {
+        let tail = self.output.take().map(|output| output.finish(DRAIN)).unwrap_or_default();
+        if let Some(terminal) = &self.terminal {
+            terminal.restore();
+        }
+        // A guard that was killed could not say how the command ended; it ended by the guard's death.
+        let exit = self.exit.unwrap_or(Exit::Signal(sys::KILLED));
+        let diagnosis = output::diagnose(&tail);
+        let early = Early {
+            was_ready: self.ready_at.is_some(),
+            was_stopped: !matches!(cause, None | Some(StopCause::LeaderExited | StopCause::Stranger)),
+            listened,
+            said_in_use: diagnosis == Some(Diagnosis::AddressInUse),
+            stranger_listens: self.session.somebody_listens(),
+            had_reservation: self.session.has_reservation(),
+        };
+        let error = outcome::error(&outcome::Facts {
+            plan: self.plan,
+            port: self.session.port(),
+            cause: cause.as_ref(),
+            exit,
+            early,
+            seen,
+            stranger: self.stranger.as_deref(),
+            guard_lost: self.emptied.guard_lost,
+            diagnosis,
+        });
+        let Emptied { killed, left, guard_lost } = self.emptied;
+        End { exit, cause, early, killed, left, guard_lost, error }
+    }
+}
+
+/// Waits until then; for ever without a time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}

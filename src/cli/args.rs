@@ -1,0 +1,276 @@
+//! The command line's grammar. It only checks: nothing here acts, prints or reads a file.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::plan::values::{self, PortVariable};
+use crate::plan::{Owner, Port, PortRange, ReadyCheck, Request, StopSignal};
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) enum Invocation {
+    /// Run a server.
+    Run(Box<Request>),
+    /// List the servers.
+    Ls { json: bool, all: bool },
+    /// Stop a server, or all.
+    Stop { name: Option<String>, all: bool },
+    /// End ghosts, forget servers whose folder is gone.
+    Clean { dry_run: bool },
+    /// Print completions.
+    Completions { shell: clap_complete::Shell },
+    /// devrun as the script shell of a package manager: `-c SCRIPT [ARGS]`.
+    ScriptShell { script: OsString, args: Vec<OsString> },
+}
+
+/// Parses the arguments, the program's name first. Help and version are errors that exit with 0, as clap has it.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let [_, flag, script, rest @ ..] = args.as_slice()
+        && flag == OsStr::new("-c")
+    {
+        return Ok(Invocation::ScriptShell { script: script.clone(), args: rest.to_vec() });
+    }
+    let cli = Cli::try_parse_from(args)?;
+    Ok(match cli.command {
+        None => Invocation::Run(Box::new(cli.run.request())),
+        Some(Command::Ls { json, all }) => Invocation::Ls { json, all },
+        Some(Command::Stop { name, all }) => Invocation::Stop { name, all },
+        Some(Command::Clean { dry_run }) => Invocation::Clean { dry_run },
+        Some(Command::Completions { shell }) => Invocation::Completions { shell },
+    })
+}
+
+/// Runs any dev server on a stable free port, says when it really answers, and leaves nothing behind.
+#[derive(Debug, Parser)]
+#[command(
+    name = "devrun",
+    version,
+    args_conflicts_with_subcommands = true,
+    override_usage = "devrun [OPTIONS] [--] COMMAND [ARGS]...\n       devrun [OPTIONS]\n       devrun ls | stop | clean | completions",
+    after_help = "Without a command: this project's own (package.json \"dev\", else `cargo run`).\n\
+                  {port} {port:NAME} {host} {url} {name} in the command's arguments are filled in.\n\
+                  Every option can be set as DEVRUN_OPTION, in devrun.toml and in package.json \"devrun\".\n\
+                  DEVRUN=0 runs the command as it stands."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    run: Run,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+enum Command {
+    /// List the servers
+    Ls {
+        /// One JSON array
+        #[arg(long)]
+        json: bool,
+        /// Stopped ones too
+        #[arg(short, long)]
+        all: bool,
+    },
+    /// Stop a server (default: this folder's)
+    Stop {
+        /// Its name
+        name: Option<String>,
+        /// All servers
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+    /// End what crashed runs left, forget servers whose folder is gone
+    Clean {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The server's name [default: the project's]
+    #[arg(short, long, value_parser = values::name)]
+    name: Option<String>,
+    /// Run as if started there
+    #[arg(short = 'C', long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// Open the browser once ready
+    #[arg(long)]
+    open: bool,
+
+    /// Preferred port; busy: the next free one
+    #[arg(short, long, help_heading = "Port", value_parser = |text: &str| text.parse::<Port>())]
+    port: Option<Port>,
+    /// A busy port is an error (75)
+    #[arg(long, help_heading = "Port")]
+    strict_port: bool,
+    /// Where ports come from [default: 3000-4999]
+    #[arg(long, help_heading = "Port", value_name = "A-B", value_parser = |text: &str| text.parse::<PortRange>())]
+    port_range: Option<PortRange>,
+    /// Another variable for the port; with =NAME for a second one
+    #[arg(long, help_heading = "Port", value_name = "VAR[=NAME]", value_parser = values::port_variable)]
+    port_env: Vec<PortVariable>,
+    /// Set the environment only, touch no arguments
+    #[arg(long, help_heading = "Port")]
+    no_inject: bool,
+
+    /// When it is ready: URL, /PATH, tcp, log:REGEX, none [default: /]
+    #[arg(long, help_heading = "Readiness", value_name = "CHECK", value_parser = values::ready)]
+    ready: Option<ReadyCheck>,
+    /// Not ready in time: stop, exit 124 [default: wait]
+    #[arg(long, help_heading = "Readiness", value_name = "DURATION", value_parser = values::duration)]
+    ready_timeout: Option<Duration>,
+
+    /// The signal that asks the tree to end [default: SIGTERM]
+    #[arg(long, help_heading = "Stopping", value_name = "SIGNAL", value_parser = values::stop_signal)]
+    stop_signal: Option<StopSignal>,
+    /// Grace period before SIGKILL [default: 5s]
+    #[arg(long, help_heading = "Stopping", value_name = "DURATION", value_parser = values::duration)]
+    stop_timeout: Option<Duration>,
+    /// A program to leave running
+    #[arg(long, help_heading = "Stopping", value_name = "NAME")]
+    spare: Vec<String>,
+    /// Leave nothing running, not even browser or editor
+    #[arg(long, help_heading = "Stopping", conflicts_with = "spare")]
+    kill_all: bool,
+    /// Die with this process: auto, none, PID [default: auto]
+    #[arg(long, help_heading = "Stopping", value_name = "OWNER", value_parser = values::owner)]
+    owner: Option<Owner>,
+
+    /// Events as JSON lines on stderr
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+    /// Say less
+    #[arg(short, long, help_heading = "Output", conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say what devrun does (DEVRUN_LOG filters)
+    #[arg(short, long, help_heading = "Output", action = ArgAction::SetTrue)]
+    verbose: bool,
+
+    /// Program and arguments
+    #[arg(trailing_var_arg = true, value_name = "COMMAND", hide = true)]
+    command: Vec<OsString>,
+}
+
+impl Run {
+    fn request(self) -> Request {
+        // A switch that is not given is no wish: the environment or a file may have one.
+        let wish = |given: bool| given.then_some(true);
+        Request {
+            command: self.command,
+            name: self.name,
+            port: self.port,
+            strict_port: wish(self.strict_port),
+            port_range: self.port_range,
+            port_env: self.port_env,
+            cwd: self.cwd,
+            no_inject: wish(self.no_inject),
+            ready: self.ready,
+            ready_timeout: self.ready_timeout,
+            open: wish(self.open),
+            stop_signal: self.stop_signal,
+            stop_timeout: self.stop_timeout,
+            spare: self.spare,
+            kill_all: wish(self.kill_all),
+            owner: self.owner,
+            json: wish(self.json),
+            quiet: wish(self.quiet),
+            verbose: wish(self.verbose),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::plan::request::KEYS;
+
+    fn parsed(line: &str) -> Result<Invocation, clap::Error> {
+        parse(["devrun"].into_iter().chain(line.split_whitespace()).map(OsString::from))
+    }
+
+    fn command(line: &str) -> Vec<OsString> {
+        match parsed(line) {
+            Ok(Invocation::Run(request)) => request.command,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_grammar_is_sound_and_every_option_has_its_twin() {
+        Cli::command().debug_assert();
+        let command = Cli::command();
+        let options: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+        assert_eq!(options.len(), KEYS.len());
+        assert!(KEYS.iter().all(|key| options.contains(key)), "{options:?}");
+        let help = Cli::command().render_help().to_string();
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    }
+
+    #[test]
+    fn the_first_word_that_is_no_subcommand_is_the_command() {
+        let cases = [
+            ("npm run dev", "npm run dev"),
+            ("-- npm run dev", "npm run dev"),
+            ("-p 4000 npm run dev -p 3", "npm run dev -p 3"),
+            ("npm ls", "npm ls"),
+            ("-n x -- ls --all", "ls --all"),
+            ("-- stop", "stop"),
+            ("vite --help", "vite --help"),
+            ("vite --port 3000 -- x", "vite --port 3000 -- x"),
+            ("vite -- --port", "vite -- --port"),
+            ("-- vite -- --port", "vite -- --port"),
+            ("", ""),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(command(line).join(OsStr::new(" ")), OsString::from(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn subcommands_are_told_apart() {
+        assert!(matches!(parsed("ls --json"), Ok(Invocation::Ls { json: true, all: false })));
+        assert!(matches!(parsed("stop web"), Ok(Invocation::Stop { name: Some(_), all: false })));
+        assert!(matches!(parsed("clean --dry-run"), Ok(Invocation::Clean { dry_run: true })));
+        assert!(matches!(parsed("completions bash"), Ok(Invocation::Completions { .. })));
+        assert!(matches!(parsed("-c vite x"), Ok(Invocation::ScriptShell { .. })));
+    }
+
+    #[test]
+    fn wrong_options_are_usage_errors_that_say_what_was_expected() {
+        let cases = [
+            ("--bogus npm run dev", "--bogus"),
+            ("--prot 3 npm", "--port"),
+            ("-p 0 npm", "1 to 65535"),
+            ("-p 99999 npm", "1 to 65535"),
+            ("-p abc npm", "1 to 65535"),
+            ("--port-range 5000-4000 npm", "reversed"),
+            ("-n a/b npm", "no `/`"),
+            ("--ready log:( npm", "regular expression"),
+            ("--ready-timeout 30 npm", "30s"),
+            ("--owner me npm", "a pid"),
+            ("--stop-signal SIGFOO npm", "SIGTERM"),
+            ("-q -v npm", "cannot be used"),
+            ("--kill-all --spare x npm", "cannot be used"),
+        ];
+        for (line, part) in cases {
+            let error = parsed(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(part), "{line}: {error}");
+        }
+        let long = format!("-n {} npm", "x".repeat(4096));
+        assert!(parsed(&long).unwrap_err().to_string().contains("at most"));
+    }
+}

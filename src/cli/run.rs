@@ -1,0 +1,124 @@
+//! `devrun COMMAND`: the run in the foreground. Signals go in, events come out as lines, and the exit status is
+//! the command's.
+
+use std::process::ExitCode;
+
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::render::{self, Style};
+use crate::error::{Error, Kind};
+use crate::event::{Event, Exit, StopCause};
+use crate::plan::{self, Facts, Request};
+use crate::supervise::{self, Context, Outcome};
+use crate::sys::{self, Received};
+
+/// Runs the server until its tree is empty; ends as the command ended.
+pub(crate) fn run(request: Request, style: Style) -> ExitCode {
+    match supervise_here(request, style) {
+        Ok(outcome) => end(outcome, style),
+        Err(error) => {
+            render::error(style, &error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+fn supervise_here(request: Request, style: Style) -> Result<Outcome, Error> {
+    let facts = Facts::gather(&request)?;
+    let plan = plan::make(&request, &facts)?;
+    sys::adopt_orphans();
+    let (stop, stops) = unbounded_channel();
+    listen_for_signals(stop)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Error::new(Kind::Internal, "no runtime could be made to supervise the server").source(error)
+    })?;
+    let mut say = |event: Event| {
+        render::event(style, &event);
+        if let Event::Ready { url, .. } = &event
+            && plan.open
+        {
+            super::browser::open(url);
+        }
+    };
+    let context = Context { stops, environment: Vec::new(), owns_process: true };
+    runtime.block_on(supervise::run(&plan, context, &mut say))
+}
+
+fn listen_for_signals(stop: UnboundedSender<StopCause>) -> Result<(), Error> {
+    sys::on_ending_signals(move |received| {
+        let _ = stop.send(cause(received));
+    })
+    .map_err(|error| Error::new(Kind::Internal, "signals can't be listened for").source(error))
+}
+
+fn cause(received: Received) -> StopCause {
+    if received.is_hang_up() {
+        StopCause::HangUp
+    } else if received.by_terminal {
+        StopCause::Keyboard(received.signal)
+    } else {
+        StopCause::Signal(received.signal)
+    }
+}
+
+/// Ends this process as the command ended.
+fn end(outcome: Outcome, style: Style) -> ExitCode {
+    if let Some(error) = &outcome.error {
+        render::error(style, error);
+    }
+    match status(&outcome) {
+        Exit::Code(code) => sys::exit(code),
+        Exit::Signal(signal) => sys::die_of(signal),
+    }
+}
+
+/// The status of a run: the command's own, unless devrun has a reason of its own to end.
+fn status(outcome: &Outcome) -> Exit {
+    let own = |kind: Kind| Exit::Code(kind.exit_code().into());
+    match (&outcome.cause, outcome.exit) {
+        (Some(StopCause::ReadyTimeout | StopCause::Stranger), exit) => {
+            outcome.error.as_ref().map_or(exit, |error| own(error.kind()))
+        }
+        _ if outcome.guard_lost => own(Kind::Internal),
+        // The command died of the signal that we sent on, or of the kill after it: the caller sees the signal
+        // that it sent.
+        (Some(StopCause::Keyboard(signal) | StopCause::Signal(signal)), Exit::Signal(_)) => Exit::Signal(*signal),
+        (
+            None
+            | Some(
+                StopCause::Keyboard(_)
+                | StopCause::Signal(_)
+                | StopCause::HangUp
+                | StopCause::OwnerGone(_)
+                | StopCause::LeaderExited
+                | StopCause::Asked,
+            ),
+            exit,
+        ) => exit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_the_commands_unless_devrun_has_a_reason_of_its_own() {
+        let outcome = |cause, exit| Outcome { exit, cause, error: None, guard_lost: false, already_running: None };
+        let late = Some(Error::new(Kind::NotReady, "late"));
+        let (code, signal) = (Exit::Code, Exit::Signal);
+        let table = [
+            (outcome(None, code(3)), code(3)),
+            (outcome(Some(StopCause::LeaderExited), signal(11)), signal(11)),
+            (outcome(Some(StopCause::Keyboard(2)), code(0)), code(0)),
+            (outcome(Some(StopCause::Keyboard(2)), signal(2)), signal(2)),
+            (outcome(Some(StopCause::Signal(2)), signal(15)), signal(2)),
+            (outcome(Some(StopCause::Signal(15)), signal(9)), signal(15)),
+            (Outcome { error: late, ..outcome(Some(StopCause::ReadyTimeout), signal(15)) }, code(124)),
+            (Outcome { guard_lost: true, ..outcome(None, signal(9)) }, code(125)),
+        ];
+        for (outcome, expected) in table {
+            assert_eq!(status(&outcome), expected, "{outcome:?}");
+        }
+    }
+}

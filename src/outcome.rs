@@ -1,0 +1,93 @@
+//! What has to be said at the end of a run that did not go well. Pure.
+
+use crate::error::{Error, Kind};
+use crate::event::{Exit, Seen, StopCause};
+use crate::lifecycle::Early;
+use crate::output::Diagnosis;
+use crate::plan::{Plan, Port, ReadyCheck};
+
+/// What is known at the end of a run.
+pub(crate) struct Facts<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) port: Port,
+    pub(crate) cause: Option<&'a StopCause>,
+    pub(crate) exit: Exit,
+    pub(crate) early: Early,
+    pub(crate) seen: Seen,
+    pub(crate) stranger: Option<&'a str>,
+    pub(crate) guard_lost: bool,
+    pub(crate) diagnosis: Option<Diagnosis>,
+}
+
+/// The error to tell, if there is one.
+pub(crate) fn error(facts: &Facts) -> Option<Error> {
+    let (name, port) = (&facts.plan.name, facts.port);
+    if facts.guard_lost {
+        return Some(
+            Error::new(Kind::Internal, format!("the guard of {name} was killed; its processes were ended"))
+                .cause("something sent SIGKILL to the process called tree-guard, or memory ran out"),
+        );
+    }
+    match facts.cause {
+        Some(StopCause::ReadyTimeout) => Some(not_ready(facts)),
+        Some(StopCause::Stranger) => Some(
+            Error::new(Kind::PortTaken, format!("another program answers on port {port}"))
+                .cause(facts.stranger.unwrap_or("it is no process that devrun started").to_string())
+                .hint("devrun ls"),
+        ),
+        None | Some(StopCause::LeaderExited) if !facts.early.was_ready && facts.plan.ready != ReadyCheck::None => {
+            Some(exited_early(facts))
+        }
+        None
+        | Some(
+            StopCause::LeaderExited
+            | StopCause::Keyboard(_)
+            | StopCause::Signal(_)
+            | StopCause::HangUp
+            | StopCause::OwnerGone(_)
+            | StopCause::Asked,
+        ) => None,
+    }
+}
+
+fn not_ready(facts: &Facts) -> Error {
+    let limit = facts.plan.ready_timeout.unwrap_or_default();
+    let error = Error::new(Kind::NotReady, format!("{} was not ready within {limit:?}", facts.plan.name));
+    let port = facts.port;
+    match (&facts.diagnosis, &facts.seen) {
+        (Some(diagnosis), _) => told_by_output(error, diagnosis, port),
+        (None, Seen::NothingListens) => error.cause("none of its processes listens").hint(format!(
+            "let the command listen on $PORT ({port}), or give it more time with --ready-timeout"
+        )),
+        (None, Seen::NoAnswer) => {
+            error.cause(format!("it listens on port {port} and does not answer")).hint("devrun --ready tcp ...")
+        }
+        (None, Seen::Status(status)) => error
+            .cause(format!("it answers with status {status}"))
+            .hint("name a path that answers below 500: devrun --ready /path ..."),
+        (None, Seen::NotHttp) => error.cause("it answers, but not in HTTP").hint("devrun --ready tcp ..."),
+    }
+}
+
+fn exited_early(facts: &Facts) -> Error {
+    let how = match facts.exit {
+        Exit::Code(code) => format!("status {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+    };
+    let error = Error::new(Kind::Internal, format!("{} ended before it was ready ({how})", facts.plan.name));
+    match &facts.diagnosis {
+        Some(diagnosis) => told_by_output(error, diagnosis, facts.port),
+        None => error,
+    }
+}
+
+fn told_by_output(error: Error, diagnosis: &Diagnosis, port: Port) -> Error {
+    match diagnosis {
+        Diagnosis::AddressInUse => error
+            .cause("its output says that an address is in use")
+            .hint(format!("let the command listen on $PORT ({port})")),
+        Diagnosis::Question(line) => {
+            error.cause(format!("it asks: {line}")).hint("answer it in a terminal: run the command without devrun once")
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! What is so around a run: folder, project files, environment. The only part of a plan that reads the machine;
+//! it decides nothing.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::config;
+use super::request::Request;
+use crate::error::{Error, Kind};
+
+/// What was found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    /// Canonical.
+    pub(crate) cwd: PathBuf,
+    pub(crate) package: Option<Package>,
+    /// The name in the nearest Cargo.toml (empty in a workspace without one).
+    pub(crate) cargo: Option<String>,
+    /// The branch, in a linked git worktree only.
+    pub(crate) branch: Option<String>,
+    /// The environment, as far as it is text.
+    pub(crate) env: BTreeMap<String, String>,
+    /// Settings of the environment and of files.
+    pub(crate) settings: Request,
+    /// The program that can be the script shell of package managers.
+    pub(crate) shell: Option<PathBuf>,
+    /// The script shell that the user has chosen.
+    pub(crate) user_shell: Option<OsString>,
+    /// What the user should hear.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The nearest package.json.
+#[derive(Debug, Clone)]
+pub(crate) struct Package {
+    pub(crate) dir: PathBuf,
+    pub(crate) name: Option<String>,
+    pub(crate) scripts: BTreeMap<String, String>,
+    pub(crate) astro: bool,
+    pub(crate) manager: Manager,
+    /// Why it can't be read.
+    pub(crate) damaged: Option<String>,
+}
+
+/// A package manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manager {
+    Npm,
+    Pnpm,
+    Yarn1,
+    Yarn4,
+    Bun,
+}
+
+/// From where settings are taken, besides the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sources {
+    /// `DEVRUN_*`, `devrun.toml`, `package.json#devrun`, and devrun as the script shell: the command line.
+    All,
+    /// None: the library.
+    None,
+}
+
+impl Facts {
+    /// Looks around.
+    pub(crate) fn gather(request: &Request, sources: Sources) -> Result<Facts, Error> {
+        let env: BTreeMap<_, _> = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let mut settings = match sources {
+            Sources::All => config::from_env(&|name| env.get(name).cloned())?,
+            Sources::None => Request::default(),
+        };
+        let asked = request.cwd.as_ref().or(settings.cwd.as_ref());
+        let mut cwd = canonical(asked.map_or(Path::new("."), PathBuf::as_path))?;
+        if sources == Sources::All {
+            let (found, base) = file_settings(&cwd)?;
+            if asked.is_none()
+                && let (Some(to), Some(base)) = (&found.cwd, base)
+            {
+                cwd = canonical(&base.join(to))?;
+            }
+            settings = settings.over(found);
+        }
+        let package = up(&cwd, "package.json").map(|(dir, text)| Package::read(dir, &text));
+        let notes = package.iter().filter_map(|package| {
+            let why = package.damaged.as_ref()?;
+            Some(format!(
+                "{} can't be read and is ignored: {why}",
+                package.dir.join("package.json").display()
+            ))
+        });
+        let shell = (sources == Sources::All).then(|| std::env::current_exe().ok()).flatten();
+        Ok(Facts {
+            notes: notes.collect(),
+            cargo: up(&cwd, "Cargo.toml").map(|(_, text)| cargo_name(&text)),
+            branch: worktree_branch(&cwd),
+            user_shell: user_shell(&env, &cwd, shell.as_deref()),
+            package,
+            shell,
+            cwd,
+            env,
+            settings,
+        })
+    }
+
+    /// The text of this script of the package.
+    pub(crate) fn script(&self, name: &str) -> Option<&str> {
+        self.package.as_ref()?.scripts.get(name).map(String::as_str)
+    }
+
+    /// The project's name as its files say.
+    pub(crate) fn project_name(&self) -> Option<&str> {
+        let package = self.package.as_ref().and_then(|package| package.name.as_deref());
+        package.or(self.cargo.as_deref()).filter(|name| !name.trim().is_empty())
+    }
+}
+
+impl Package {
+    fn read(dir: PathBuf, text: &str) -> Package {
+        let manager = manager(&dir, None);
+        let empty =
+            Package { dir, name: None, scripts: BTreeMap::new(), astro: false, manager, damaged: None };
+        match serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) {
+            Ok(value) => Package::from_value(empty, &value),
+            Err(error) => Package { damaged: Some(error.to_string()), ..empty },
+        }
+    }
+
+    fn from_value(empty: Package, value: &Value) -> Package {
+        let text = |value: &Value| value.as_str().map(str::to_string);
+        let scripts = value["scripts"].as_object().into_iter().flatten();
+        Package {
+            name: text(&value["name"]),
+            scripts: scripts.filter_map(|(name, script)| Some((name.clone(), text(script)?))).collect(),
+            astro: ["dependencies", "devDependencies"].iter().any(|kind| value[kind]["astro"].is_string()),
+            manager: manager(&empty.dir, value["packageManager"].as_str()),
+            ..empty
+        }
+    }
+}
+
+/// The folder, canonical; an error that tells a deleted one from one that was never there.
+fn canonical(path: &Path) -> Result<PathBuf, Error> {
+    match path.canonicalize() {
+        Ok(path) if path.is_dir() => Ok(path),
+        Ok(path) => Err(Error::new(Kind::Usage, format!("{} is not a folder", path.display()))),
+        Err(error) if path == Path::new(".") => Err(Error::new(Kind::Usage, "the current folder is gone")
+            .source(error)
+            .hint("cd to a folder that exists")),
+        Err(error) => {
+            Err(Error::new(Kind::Usage, format!("cannot use the folder {}", path.display())).source(error))
+        }
+    }
+}
+
+/// Settings of files, `devrun.toml` before `package.json`, and the folder that a relative `cwd` in them starts from.
+fn file_settings(cwd: &Path) -> Result<(Request, Option<PathBuf>), Error> {
+    let mut settings = Request::default();
+    let mut base = None;
+    if let Some((dir, text)) = up(cwd, "devrun.toml") {
+        settings = config::from_toml(&dir.join("devrun.toml"), &text)?;
+        base = settings.cwd.is_some().then_some(dir);
+    }
+    if let Some((dir, text)) = up(cwd, "package.json")
+        && let Ok(value) = serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}'))
+        && !value["devrun"].is_null()
+    {
+        settings = settings.over(config::from_package(&dir.join("package.json"), &text, &value["devrun"])?);
+        base = base.or(settings.cwd.is_some().then_some(dir));
+    }
+    Ok((settings, base))
+}
+
+/// The nearest file of this name, here or above, within the repository; with the folder it is in.
+fn up(from: &Path, name: &str) -> Option<(PathBuf, String)> {
+    for dir in from.ancestors() {
+        if let Ok(bytes) = std::fs::read(dir.join(name)) {
+            return Some((dir.to_path_buf(), String::from_utf8_lossy(&bytes).into_owned()));
+        }
+        if dir.join(".git").exists() {
+            return None;
+        }
+    }
+    None
+}
+
+/// By the `packageManager` field, else by the lock file here or above.
+fn manager(dir: &Path, field: Option<&str>) -> Manager {
+    if let Some(field) = field {
+        let (name, version) = field.split_once('@').unwrap_or((field, ""));
+        match name {
+            "npm" => return Manager::Npm,
+            "pnpm" => return Manager::Pnpm,
+            "bun" => return Manager::Bun,
+            "yarn" if version.starts_with("1.") || version == "1" => return Manager::Yarn1,
+            "yarn" => return Manager::Yarn4,
+            _ => {}
+        }
+    }
+    for dir in dir.ancestors() {
+        let has = |name: &str| dir.join(name).exists();
+        match () {
+            () if has("pnpm-lock.yaml") => return Manager::Pnpm,
+            () if has(".yarnrc.yml") => return Manager::Yarn4,
+            () if has("yarn.lock") => return Manager::Yarn1,
+            () if has("bun.lock") || has("bun.lockb") => return Manager::Bun,
+            () if has("package-lock.json") || has(".git") => break,
+            () => {}
+        }
+    }
+    Manager::Npm
+}
+
+fn cargo_name(text: &str) -> String {
+    let table: Option<toml::Table> = text.parse().ok();
+    let name = table.and_then(|table| table.get("package")?.get("name")?.as_str().map(str::to_string));
+    name.unwrap_or_default()
+}
+
+/// The branch checked out in a linked worktree, whose `.git` is a file that points into another repository.
+fn worktree_branch(cwd: &Path) -> Option<String> {
+    let dot_git = cwd.ancestors().map(|dir| dir.join(".git")).find(|path| path.exists())?;
+    let text = std::fs::read_to_string(&dot_git).ok()?;
+    let target = text.strip_prefix("gitdir:")?.trim();
+    // A submodule points to `modules/`.
+    let linked = Path::new(target).parent()?.file_name()? == "worktrees";
+    let head = std::fs::read_to_string(dot_git.parent()?.join(target).join("HEAD")).ok()?;
+    head.trim().strip_prefix("ref: refs/heads/").filter(|_| linked).map(str::to_string)
+}
+
+/// The script shell that npm would use: not devrun's own from a run around this one.
+fn user_shell(env: &BTreeMap<String, String>, cwd: &Path, shell: Option<&Path>) -> Option<OsString> {
+    let home = env.get("HOME").map(PathBuf::from);
+    let rc = |dir: &Path| {
+        let text = std::fs::read_to_string(dir.join(".npmrc")).ok()?;
+        let values = text.lines().filter_map(|line| line.split_once('='));
+        values
+            .filter(|(key, _)| key.trim() == "script-shell")
+            .map(|(_, value)| value.trim().to_string())
+            .next_back()
+    };
+    let chosen = env.get("npm_config_script_shell").filter(|value| !value.is_empty()).cloned();
+    let own = |path: &String| env.contains_key("DEVRUN_INJECT") || shell == Some(Path::new(path));
+    match chosen {
+        Some(path) if own(&path) => env.get("DEVRUN_SHELL").cloned(),
+        Some(path) => Some(path),
+        None => rc(cwd).or_else(|| home.as_deref().and_then(rc)),
+    }
+    .map(OsString::from)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Facts of a project in a folder that need not exist, with this package.json.
+    pub(crate) fn facts(cwd: &str, package: &str) -> Facts {
+        let package = Some(Package::read(cwd.into(), package));
+        Facts { cwd: cwd.into(), package, shell: Some("/bin/devrun".into()), ..Facts::default() }
+    }
+
+    fn write(dir: &Path, name: &str, text: &str) {
+        let path = dir.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn gather(dir: &Path) -> Result<Facts, Error> {
+        Facts::gather(&Request { cwd: Some(dir.into()), ..Request::default() }, Sources::All)
+    }
+
+    #[test]
+    fn files_are_found_here_and_above_and_devrun_toml_comes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), ".git/HEAD", "ref: refs/heads/main");
+        write(
+            dir.path(),
+            "package.json",
+            r#"{"name": "shop", "scripts": {"dev": "vite"}, "devrun": {"port": 4100, "open": true}}"#,
+        );
+        write(dir.path(), "pnpm-lock.yaml", "");
+        write(dir.path(), "devrun.toml", "port = 4200");
+        write(dir.path(), "Cargo.toml", "[package]\nname = \"shop-rs\"");
+        write(dir.path(), ".npmrc", "a=b\nscript-shell = bash\n");
+        write(dir.path(), "deep/er/x", "");
+        let facts = gather(&dir.path().join("deep/er")).unwrap();
+        assert_eq!(facts.project_name(), Some("shop"));
+        assert_eq!(facts.script("dev"), Some("vite"));
+        assert_eq!(facts.package.as_ref().unwrap().manager, Manager::Pnpm);
+        assert_eq!(facts.cargo.as_deref(), Some("shop-rs"));
+        assert_eq!(facts.settings.port.map(|port| port.get()), Some(4200));
+        assert_eq!(facts.settings.open, Some(true));
+        assert_eq!(facts.branch, None);
+        assert_eq!(gather(dir.path()).unwrap().user_shell, Some("bash".into()));
+    }
+
+    #[test]
+    fn a_linked_worktree_has_a_branch_and_a_submodule_has_none() {
+        let dir = tempfile::tempdir().unwrap();
+        for (kind, branch) in [("worktrees", Some("fix/cart")), ("modules", None)] {
+            let git = dir.path().join(format!("main/.git/{kind}/w"));
+            write(&git, "HEAD", "ref: refs/heads/fix/cart\n");
+            write(dir.path(), &format!("{kind}/.git"), &format!("gitdir: {}\n", git.display()));
+            let facts = gather(&dir.path().join(kind)).unwrap();
+            assert_eq!(facts.branch.as_deref(), branch);
+        }
+    }
+
+    #[test]
+    fn damage_is_a_note_or_an_error_that_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "package.json", "{\"name\": ");
+        let facts = gather(dir.path()).unwrap();
+        assert!(facts.notes[0].contains("package.json"), "{:?}", facts.notes);
+        write(dir.path(), "package.json", "{\"devrun\": {\"prot\": 1}}");
+        assert!(gather(dir.path()).unwrap_err().why().unwrap().contains("`port`"));
+        write(dir.path(), "package.json", "{}");
+        write(dir.path(), "devrun.toml", "port = ");
+        assert!(gather(dir.path()).unwrap_err().what().contains("devrun.toml, line 1"));
+        assert!(gather(&dir.path().join("none")).is_err());
+        assert!(gather(&dir.path().join("package.json")).unwrap_err().what().contains("not a folder"));
+    }
+}

@@ -1,0 +1,232 @@
+//! What a row of the table of frameworks can say, and how a row is found by program and arguments. No server's
+//! name is written here: those are in `frameworks_table`, one line each.
+
+use super::Port;
+use super::frameworks_table::TABLE;
+
+/// What devrun knows of one dev server.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// Names of its program; the first one is the name told to the user.
+    pub(crate) programs: &'static [&'static str],
+    pub(crate) role: Role,
+    verbs: &'static [&'static str],
+    not: Option<&'static [&'static str]>,
+    pub(crate) switch: Option<&'static str>,
+    pub(crate) port_flags: &'static [&'static str],
+    pub(crate) positional: bool,
+    pub(crate) add: &'static str,
+    pub(crate) strict: &'static str,
+    pub(crate) host: &'static str,
+    pub(crate) appendable: bool,
+    pub(crate) env: &'static [(&'static str, &'static str)],
+    pub(crate) private_env: bool,
+    pub(crate) default_port: Option<u16>,
+}
+
+/// What a program does with a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Listens itself.
+    Server,
+    /// Starts several programs: a flag or a hook would give one port to all of them.
+    Several,
+    /// Starts a server whose port is agreed on in a file: not even `PORT` may change it.
+    Fixed,
+}
+
+/// A row for these programs, of which nothing more is known than that `PORT` works.
+pub(super) const fn server(programs: &'static [&'static str]) -> Server {
+    Server {
+        programs,
+        role: Role::Server,
+        verbs: &[],
+        not: None,
+        switch: None,
+        port_flags: &["--port"],
+        positional: false,
+        add: "",
+        strict: "",
+        host: "",
+        appendable: true,
+        env: &[],
+        private_env: false,
+        default_port: None,
+    }
+}
+
+/// A row for programs that start several others.
+pub(super) const fn several(programs: &'static [&'static str]) -> Server {
+    let mut row = server(programs);
+    row.role = Role::Several;
+    row
+}
+
+impl Server {
+    /// It serves only with one of these sub-commands; flags go right after it.
+    pub(super) const fn verbs(mut self, verbs: &'static [&'static str]) -> Self {
+        self.verbs = verbs;
+        self
+    }
+
+    /// It serves without a sub-command too, unless one of these is there.
+    pub(super) const fn unless(mut self, not: &'static [&'static str]) -> Self {
+        self.not = Some(not);
+        self
+    }
+
+    /// It serves only with this flag.
+    pub(super) const fn switch(mut self, flag: &'static str) -> Self {
+        self.switch = Some(flag);
+        self
+    }
+
+    /// The flags that take the port, where it is not `--port` alone.
+    pub(super) const fn port_flags(mut self, flags: &'static [&'static str]) -> Self {
+        self.port_flags = flags;
+        self
+    }
+
+    /// The port is a plain argument, `8000` or `host:8000`.
+    pub(super) const fn positional(mut self) -> Self {
+        self.positional = true;
+        self
+    }
+
+    /// It ignores the environment: these words give it the port.
+    pub(super) const fn add(mut self, words: &'static str) -> Self {
+        self.add = words;
+        self
+    }
+
+    /// Added with the port: never move to another one.
+    pub(super) const fn strict(mut self, flag: &'static str) -> Self {
+        self.strict = flag;
+        self
+    }
+
+    /// Added with the port, unless the user said where to listen.
+    pub(super) const fn host(mut self, words: &'static str) -> Self {
+        self.host = words;
+        self
+    }
+
+    /// The words work only in their place, never at the end of a script.
+    pub(super) const fn in_place_only(mut self) -> Self {
+        self.appendable = false;
+        self
+    }
+
+    /// Variables of its own that it reads.
+    pub(super) const fn env(mut self, env: &'static [(&'static str, &'static str)]) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// Its variables do harm to other programs: set for it alone.
+    pub(super) const fn private_env(mut self) -> Self {
+        self.private_env = true;
+        self
+    }
+
+    /// The port it takes when nobody says which.
+    pub(super) const fn default_port(mut self, port: u16) -> Self {
+        self.default_port = Some(port);
+        self
+    }
+
+    /// Its port is agreed on elsewhere.
+    pub(super) const fn fixed(mut self) -> Self {
+        self.role = Role::Fixed;
+        self
+    }
+
+    /// Where flags go, as an index into the arguments; `None` if these arguments do not make it serve.
+    pub(crate) fn serves(&self, args: &[Option<&str>]) -> Option<usize> {
+        let is = |list: &[&str], arg: &Option<&str>| arg.is_some_and(|arg| list.contains(&arg));
+        if let Some(flag) = self.switch {
+            let on =
+                |arg: &str| arg == flag || arg.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='));
+            return args.iter().flatten().any(|arg| on(arg)).then_some(0);
+        }
+        match (self.not, self.verbs) {
+            (None, []) => Some(0),
+            (None, verbs) => args.iter().position(|arg| is(verbs, arg)).map(|at| at + 1),
+            (Some(not), verbs) if !args.iter().any(|arg| is(not, arg)) => {
+                Some(usize::from(args.first().is_some_and(|arg| is(verbs, arg))))
+            }
+            (Some(_), _) => None,
+        }
+    }
+}
+
+/// The row of this program with these arguments, and where in the arguments flags go.
+pub(crate) fn find(program: &str, args: &[Option<&str>]) -> Option<(&'static Server, usize)> {
+    TABLE
+        .iter()
+        .filter(|row| row.programs.contains(&program))
+        .find_map(|row| row.serves(args).map(|at| (row, at)))
+}
+
+/// Whether a row is about this program, whatever its arguments.
+pub(crate) fn known(program: &str) -> bool {
+    TABLE.iter().any(|row| row.programs.contains(&program))
+}
+
+/// The variables that servers read in place of `PORT`, as far as they do no harm to others.
+pub(crate) fn common_env() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLE.iter().filter(|row| !row.private_env).flat_map(|row| row.env.iter().copied())
+}
+
+/// Ports that browsers refuse to open (the "bad ports" of the Fetch standard, from 1024 up).
+const BLOCKED: &[u16] = &[
+    1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679,
+    6697, 10080,
+];
+
+/// Whether this port may be given to a server that did not ask for it: not one that browsers block, nor a
+/// framework's own default or one of the nine after it.
+pub(crate) fn given_unasked(port: Port) -> bool {
+    let number = port.get();
+    let default = |first: u16| (first..=first.saturating_add(9)).contains(&number);
+    number >= 1024
+        && !BLOCKED.contains(&number)
+        && !TABLE.iter().filter_map(|row| row.default_port).any(default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocked_and_default_ports_are_given_only_when_asked_for() {
+        for number in [80, 3000, 3009, 4200, 4045, 4190, 4321, 5173, 6000, 8000] {
+            assert!(!given_unasked(Port::new(number).unwrap()), "{number}");
+        }
+        for number in [3010, 3999, 4100, 4999] {
+            assert!(given_unasked(Port::new(number).unwrap()), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_found_by_program_and_sub_command() {
+        let cases = [
+            ("vite", "", Some(0)),
+            ("vite", "dev", Some(1)),
+            ("vite", "./app", Some(0)),
+            ("vite", "--mode ssr", Some(0)),
+            ("vite", "build --watch", None),
+            ("astro", "dev", Some(1)),
+            ("astro", "check", None),
+            ("esbuild", "a.js --bundle", None),
+            ("esbuild", "a.js --serve", Some(0)),
+            ("eleventy", "--serve", Some(0)),
+            ("flask", "--app x run", Some(3)),
+            ("rspack", "build", None),
+        ];
+        for (program, args, expected) in cases {
+            let args: Vec<_> = args.split_whitespace().map(Some).collect();
+            assert_eq!(find(program, &args).map(|(_, at)| at), expected, "{program} {args:?}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The dev servers that devrun knows: data only, no logic. To add one, add a line.
+//!
+//! A server that takes its port from `PORT` needs a line only for its default port (never given to others
+//! unasked) or for a port flag other than `--port`. `{port}` and `{host}` are filled in. `add` is for servers that
+//! ignore the environment; `env` names variables of their own.
+
+use super::frameworks::{Server, server, several};
+
+const VITE: &[&str] = &["dev", "serve", "preview"];
+
+#[rustfmt::skip]
+pub(super) const TABLE: &[Server] = &[
+    // Vite and what is built on it. Bare, it listens on one loopback only and silently moves to the next port.
+    server(&["vite", "vp"]).verbs(VITE).unless(&["build", "optimize", "test", "lint", "fmt", "check", "install"]).add("--port {port}").strict("--strictPort").host("--host {host}").default_port(5173),
+    server(&["vitepress"]).verbs(&["dev", "preview", "serve"]).add("--port {port}").strict("--strictPort").host("--host {host}").default_port(5173),
+    server(&["react-router"]).verbs(&["dev"]).add("--port {port}").strict("--strictPort").host("--host {host}"),
+    server(&["remix"]).verbs(&["vite:dev"]).add("--port {port}").strict("--strictPort").host("--host {host}"),
+    server(&["electron-vite"]),
+    server(&["astro"]).verbs(&["dev", "start", "preview"]).add("--port {port}").host("--host {host}").env(&[("ASTRO_DEV_BACKGROUND", "1")]).private_env().default_port(4321),
+    // JavaScript servers that read PORT.
+    server(&["next"]).verbs(&["dev", "start"]).unless(&["build", "lint", "info", "telemetry", "experimental-analyze"]).port_flags(&["--port", "-p"]).default_port(3000),
+    server(&["nuxt", "nuxi"]).verbs(&["dev"]).env(&[("NUXT_PORT", "{port}"), ("NITRO_PORT", "{port}"), ("HOST", "{host}")]),
+    server(&["vinxi"]).verbs(&["dev"]).env(&[("HOST", "{host}")]),
+    server(&["vue-cli-service"]).verbs(&["serve"]).env(&[("HOST", "{host}")]).default_port(8080),
+    server(&["react-scripts"]).verbs(&["start"]).port_flags(&[]).env(&[("HOST", "{host}")]),
+    server(&["parcel"]).unless(&["build", "watch", "help"]).port_flags(&["--port", "-p"]).default_port(1234),
+    server(&["gatsby"]).verbs(&["develop"]).port_flags(&["--port", "-p"]).default_port(8000),
+    server(&["docusaurus"]).verbs(&["start"]).port_flags(&["--port", "-p"]),
+    server(&["ember"]).verbs(&["serve", "server", "s"]).port_flags(&["--port", "-p"]).default_port(4200),
+    server(&["fastify"]).verbs(&["start"]).port_flags(&["--port", "-p"]).env(&[("FASTIFY_PORT", "{port}")]),
+    server(&["http-server"]).port_flags(&["--port", "-p"]).default_port(8080),
+    server(&["serve"]).port_flags(&["--listen", "-l", "-p"]),
+    server(&["live-server"]),
+    server(&["sirv"]).port_flags(&["--port", "-p"]).env(&[("HOST", "{host}")]),
+    // Angular since 20 lets PORT win over --port, before it reads --port only: it gets both.
+    server(&["ng"]).verbs(&["serve", "s", "dev"]).add("--port {port}").host("--host {host}").default_port(4200),
+    // JavaScript servers that ignore PORT.
+    server(&["webpack"]).verbs(&["serve", "server", "s"]).add("--port {port}").host("--host {host}").env(&[("WEBPACK_DEV_SERVER_BASE_PORT", "{port}")]).default_port(8080),
+    server(&["webpack-dev-server"]).add("--port {port}").host("--host {host}"),
+    server(&["rspack"]).verbs(&["dev", "serve", "server", "s"]).add("--port {port}").host("--host {host}"),
+    server(&["rsbuild"]).verbs(&["dev", "preview"]).add("--port {port}").host("--host {host}"),
+    server(&["storybook"]).verbs(&["dev"]).port_flags(&["--port", "-p"]).env(&[("SBCONFIG_PORT", "{port}")]).default_port(6006),
+    server(&["expo"]).verbs(&["start"]).port_flags(&["--port", "-p"]).env(&[("RCT_METRO_PORT", "{port}")]).default_port(8081),
+    server(&["wrangler"]).verbs(&["dev"]).add("--port {port}").host("--ip {host}").default_port(8787),
+    server(&["eleventy"]).switch("--serve").add("--port={port}"),
+    server(&["json-server"]).port_flags(&["--port", "-p"]).add("--port {port}"),
+    server(&["browser-sync"]).verbs(&["start"]).add("--port {port}"),
+    server(&["wds", "web-dev-server"]).port_flags(&["--port", "-p"]).add("--port {port}"),
+    server(&["esbuild"]).switch("--serve").port_flags(&["--serve"]).add("--serve={host}:{port}").in_place_only(),
+    server(&["bun"]).port_flags(&["--port"]).env(&[("BUN_PORT", "{port}")]),
+    // `deno serve` with DENO_SERVE_ADDRESS exits 1, and ignores a flag after the file.
+    server(&["deno"]).verbs(&["serve"]).add("--port {port}").host("--host {host}").in_place_only(),
+    server(&["deno"]).verbs(&["run"]).port_flags(&[]).env(&[("DENO_SERVE_ADDRESS", "tcp:{host}:{port}")]).private_env(),
+    // Python.
+    server(&["http.server"]).positional().port_flags(&[]).add("{port}").host("--bind {host}"),
+    server(&["flask"]).verbs(&["run"]).port_flags(&["--port", "-p"]).env(&[("FLASK_RUN_PORT", "{port}")]).default_port(5000),
+    server(&["manage.py", "django", "django-admin"]).verbs(&["runserver"]).positional().port_flags(&[]).add("{host}:{port}"),
+    server(&["uvicorn"]).env(&[("UVICORN_PORT", "{port}")]),
+    server(&["fastapi"]).verbs(&["dev", "run"]),
+    // With PORT alone gunicorn listens on every interface.
+    server(&["gunicorn"]).port_flags(&["--bind", "-b"]).env(&[("GUNICORN_CMD_ARGS", "--bind={host}:{port}")]),
+    server(&["hypercorn"]).port_flags(&["--bind", "-b"]).add("-b {host}:{port}"),
+    server(&["litestar"]).verbs(&["run"]).port_flags(&["--port", "-p"]).env(&[("LITESTAR_PORT", "{port}")]),
+    server(&["quart"]).verbs(&["run"]).port_flags(&["--port", "-p"]).add("--port {port}"),
+    server(&["sanic"]).port_flags(&["--port", "-p"]).add("--port {port}"),
+    server(&["mkdocs"]).verbs(&["serve"]).port_flags(&["--dev-addr", "-a"]).add("-a {host}:{port}"),
+    server(&["sphinx-autobuild"]).add("--port {port}"),
+    server(&["streamlit"]).verbs(&["run"]).port_flags(&["--server.port"]).env(&[("STREAMLIT_SERVER_PORT", "{port}"), ("STREAMLIT_SERVER_ADDRESS", "{host}")]).default_port(8501),
+    server(&["jupyter"]).verbs(&["lab", "notebook"]).env(&[("JUPYTER_PORT", "{port}")]).default_port(8888),
+    server(&["jupyter-lab", "jupyter-notebook"]),
+    server(&["marimo"]).verbs(&["edit", "run"]).port_flags(&["--port", "-p"]).add("--port {port}").default_port(2718),
+    server(&["reflex"]).verbs(&["run"]).port_flags(&["--frontend-port"]).env(&[("REFLEX_FRONTEND_PORT", "{port}")]),
+    // Others.
+    server(&["hugo"]).verbs(&["server", "serve"]).port_flags(&["--port", "-p"]).add("--port {port}").host("--bind {host}").default_port(1313),
+    server(&["php"]).switch("-S").port_flags(&["-S"]),
+    server(&["artisan"]).verbs(&["serve"]).env(&[("SERVER_PORT", "{port}")]),
+    server(&["jekyll"]).verbs(&["serve", "server", "s"]).port_flags(&["--port", "-P"]).add("--port {port}").default_port(4000),
+    server(&["rails"]).verbs(&["server", "s"]).port_flags(&["--port", "-p"]),
+    server(&["puma"]).port_flags(&["--port", "-p", "--bind", "-b"]).add("-p {port}").default_port(9292),
+    server(&["trunk"]).verbs(&["serve"]).port_flags(&["--port", "-p"]).env(&[("TRUNK_SERVE_PORT", "{port}")]),
+    // Runners of several programs, and those whose port is agreed on in a file.
+    several(&["concurrently", "conc", "run-p", "run-s", "npm-run-all", "npm-run-all2", "wireit"]),
+    several(&["turbo", "nx", "lerna", "wsrun", "rush", "moon"]),
+    several(&["foreman", "honcho", "overmind", "hivemind", "goreman", "process-compose", "mprocs"]),
+    server(&["tauri"]).verbs(&["dev"]).fixed(),
+];

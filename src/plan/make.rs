@@ -1,0 +1,195 @@
+//! Makes the plan out of what is asked and what is so. Pure.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::facts::Facts;
+use super::frameworks::{Role, Server};
+use super::inject::{Append, Hook, Injection};
+use super::look::{Look, look};
+use super::runner::{Run, run};
+use super::script::{split, texts, the_one};
+use super::{
+    ExtraPort, Owner, Plan, Port, PortWish, ReadyCheck, Request, Spare, StopPolicy, StopSignal, Wanted,
+    WantedBy, names, project,
+};
+use crate::error::Error;
+
+/// How deep scripts that run scripts are followed.
+const DEPTH: usize = 5;
+
+/// The plan for this request; settings of the environment and of files come from `facts`.
+pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
+    let request = request.over(facts.settings.clone());
+    let argv = argv(&request, facts)?;
+    let words: Vec<_> = argv.iter().map(|word| word.to_str()).collect();
+    let seen = see(&words, facts, DEPTH);
+    let mut notes = facts.notes.clone();
+    let wanted = wanted(&request, facts, seen.port, &mut notes);
+    let range = request.port_range.clone().unwrap_or_default();
+    let around = facts.env.get("npm_lifecycle_event").map(String::as_str).filter(|event| *event != "npx");
+    let script = seen.run.as_ref().and_then(|run| run.script.as_deref()).or(around);
+    Ok(Plan {
+        id: names::id(&facts.cwd, request.name.as_deref(), &argv),
+        name: request.name.clone().unwrap_or_else(|| names::default_name(facts, script)),
+        cwd: facts.cwd.clone(),
+        ports: PortWish {
+            wanted,
+            derived: names::derived_port(&facts.cwd, &range),
+            strict: request.strict_port.unwrap_or(false),
+            range,
+            extra: extra_ports(&request),
+        },
+        ready: request.ready.clone().unwrap_or(ReadyCheck::Path("/".into())),
+        ready_timeout: request.ready_timeout,
+        stop: StopPolicy {
+            signal: request.stop_signal.unwrap_or(StopSignal::Term),
+            timeout: request.stop_timeout.unwrap_or(Duration::from_secs(5)),
+        },
+        spare: Spare { names: request.spare.clone(), kill_all: request.kill_all.unwrap_or(false) },
+        owner: request.owner.unwrap_or(Owner::Auto),
+        open: request.open.unwrap_or(false),
+        injection: injection(&request, facts, &seen, wanted),
+        notes,
+        argv,
+    })
+}
+
+/// Program and arguments: those asked for, else the project's own.
+pub(crate) fn argv(request: &Request, facts: &Facts) -> Result<Vec<OsString>, Error> {
+    match request.command.is_empty() {
+        true => project::own_command(facts),
+        false => Ok(request.command.clone()),
+    }
+}
+
+/// What was seen in a command, through the scripts it runs.
+#[derive(Debug, Default)]
+struct Seen {
+    server: Option<&'static Server>,
+    port: Option<Port>,
+    /// The script that the command itself runs.
+    run: Option<Run>,
+    append: Option<Append>,
+}
+
+/// Looks at a command, and at the script that it runs.
+fn see(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
+    let seen = look(words);
+    let port = seen.spots.last().map(|spot| spot.port);
+    let run = seen.program.as_ref().and_then(|(at, name)| run(name, &words[at + 1..], facts));
+    // `yarn serve` runs the script of that name before a program of that name.
+    let run = run.or_else(|| wrapped_script(words, &seen, facts));
+    let text = run.as_ref().and_then(|run| Some((run, facts.script(run.script.as_deref()?)?)));
+    let Some((runs, text)) = text.filter(|_| depth > 0) else {
+        let port = port.or_else(|| if depth == DEPTH && run.is_none() { any_port(words) } else { None });
+        return Seen { server: seen.server, port, run, append: None };
+    };
+    let text = runs
+        .args
+        .iter()
+        .fold(text.to_string(), |text, arg| format!("{text} '{}'", arg.replace('\'', r"'\''")));
+    let Some(commands) = split(&text) else { return Seen { run, ..Seen::default() } };
+    let below: Vec<Seen> = commands.iter().map(|command| see(&texts(command), facts, depth - 1)).collect();
+    let of_several = below.iter().find(|seen| seen.server.is_some_and(|server| server.role != Role::Server));
+    let only = only(&below);
+    let append = (depth == DEPTH && of_several.is_none()).then(|| append(runs, &text, &commands)).flatten();
+    Seen {
+        server: of_several.or(only).and_then(|seen| seen.server),
+        port: port.or(only.and_then(|seen| seen.port)),
+        append,
+        run,
+    }
+}
+
+/// The one of several commands that is a server, else the one with a port.
+fn only(below: &[Seen]) -> Option<&Seen> {
+    let one = |is: &dyn Fn(&Seen) -> bool| {
+        let mut found = below.iter().filter(|seen| is(seen));
+        found.next().filter(|_| found.next().is_none())
+    };
+    match below.iter().any(|seen| seen.server.is_some()) {
+        true => one(&|seen| seen.server.is_some()),
+        false => one(&|seen| seen.port.is_some()),
+    }
+}
+
+/// The script behind `yarn serve`, where a program is called `serve` too.
+fn wrapped_script(words: &[Option<&str>], seen: &Look, facts: &Facts) -> Option<Run> {
+    let (at, _) = seen.program.as_ref()?;
+    let manager = words[..*at].iter().position(|word| matches!(word, Some("pnpm" | "yarn" | "bun")))?;
+    let run = run(words[manager]?, &words[manager + 1..], facts)?;
+    run.script.is_some().then_some(run)
+}
+
+/// `--port 3000` of a program that is not known.
+fn any_port(words: &[Option<&str>]) -> Option<Port> {
+    let at = words
+        .iter()
+        .position(|word| word.is_some_and(|word| word == "--port" || word.starts_with("--port=")))?;
+    let word = words[at]?;
+    word.strip_prefix("--port=").or_else(|| words.get(at + 1).copied().flatten())?.parse().ok()
+}
+
+/// Where flags can be appended to the script: it ends in the server, and in nothing that would break.
+fn append(run: &Run, text: &str, commands: &[Vec<super::script::Word>]) -> Option<Append> {
+    let breaks = text.contains(['|', '(', ')', '#', '<', '>', '\n']) || text.trim_end().ends_with(['&', ';']);
+    let one = the_one(&commands.iter().map(|command| look(&texts(command))).collect::<Vec<_>>())?;
+    if run.runner.hooked() || breaks || one + 1 != commands.len() {
+        return None;
+    }
+    let words = texts(&commands[one]).into_iter().map(|word| word.map(str::to_string)).collect();
+    Some(Append { runner: run.runner, words })
+}
+
+/// The port somebody asked for: the user, an outer devrun, the script, the environment, in this order.
+fn wanted(request: &Request, facts: &Facts, script: Option<Port>, notes: &mut Vec<String>) -> Option<Wanted> {
+    let env = |name: &str| facts.env.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    let inherited = env("PORT").map(str::parse::<Port>);
+    if let Some(Err(why)) = &inherited {
+        notes.push(format!("PORT in the environment is ignored: {why}"));
+    }
+    let inherited = inherited.and_then(Result::ok);
+    let outer = env("DEVRUN_ID").is_some() && env("PORT") == env("DEVRUN_PORT");
+    let by = |port: Option<Port>, by| port.map(|port| Wanted { port, by });
+    by(request.port, WantedBy::User)
+        .or(by(inherited.filter(|_| outer), WantedBy::OuterDevrun))
+        .or(by(script, WantedBy::Script))
+        .or(by(inherited, WantedBy::Environment))
+}
+
+/// Second ports, each with its variables.
+fn extra_ports(request: &Request) -> Vec<ExtraPort> {
+    let mut extra: Vec<ExtraPort> = Vec::new();
+    for wish in &request.port_env {
+        let Some(name) = &wish.name else { continue };
+        match extra.iter_mut().find(|port| port.name == *name) {
+            Some(port) => port.variables.push(wish.variable.clone()),
+            None => extra.push(ExtraPort { name: name.clone(), variables: vec![wish.variable.clone()] }),
+        }
+    }
+    extra
+}
+
+fn injection(request: &Request, facts: &Facts, seen: &Seen, wanted: Option<Wanted>) -> Injection {
+    let single = seen.server.is_none_or(|server| server.role == Role::Server);
+    let devrun = facts.shell.clone().filter(|_| single && seen.run.is_some());
+    let own = request.port_env.iter().filter(|wish| wish.name.is_none());
+    let text = |name: &str| facts.env.get(name).filter(|value| !value.is_empty()).cloned();
+    Injection {
+        environment_only: request.no_inject.unwrap_or(false),
+        // A port that the plan has not seen (in a script it could not follow) is the user's, and is kept.
+        replace: wanted.is_some_and(|wanted| match wanted.by {
+            WantedBy::User | WantedBy::OuterDevrun | WantedBy::Script => true,
+            WantedBy::Environment => false,
+        }),
+        server: seen.server,
+        astro: facts.package.as_ref().is_some_and(|package| package.astro),
+        hook: devrun.map(|devrun| Hook { devrun, user_shell: facts.user_shell.clone() }),
+        append: seen.append.clone(),
+        variables: own.map(|wish| wish.variable.clone()).collect(),
+        host_is_set: text("HOST").is_some(),
+        gunicorn_args: text("GUNICORN_CMD_ARGS"),
+        opens: request.open.unwrap_or(false),
+    }
+}

@@ -1,0 +1,99 @@
+//! Runners of scripts: which script of `package.json` a command runs, and how a flag is handed through. Pure; the
+//! scripts come from `facts`.
+
+use super::facts::{Facts, Manager};
+
+/// A program that runs scripts by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runner {
+    /// Hands every script to the script shell, as pnpm and yarn 1 do.
+    Npm,
+    Pnpm,
+    Yarn1,
+    /// These have a shell of their own; flags are appended to the script.
+    Yarn4,
+    Bun,
+    Deno,
+    Node,
+}
+
+/// A script run by a runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) runner: Runner,
+    /// `None`: which one can't be told, e.g. of another package.
+    pub(crate) script: Option<String>,
+    /// What the script gets appended.
+    pub(crate) args: Vec<String>,
+}
+
+impl Runner {
+    /// Whether the script shell sees the scripts.
+    pub(crate) fn hooked(self) -> bool {
+        match self {
+            Runner::Npm | Runner::Pnpm | Runner::Yarn1 => true,
+            Runner::Yarn4 | Runner::Bun | Runner::Deno | Runner::Node => false,
+        }
+    }
+
+    /// Whether a flag for the script must come behind `--`.
+    pub(crate) fn separated(self) -> bool {
+        match self {
+            Runner::Npm | Runner::Node => true,
+            Runner::Pnpm | Runner::Yarn1 | Runner::Yarn4 | Runner::Bun | Runner::Deno => false,
+        }
+    }
+}
+
+/// The script that this program runs with these arguments; `None` if it is no runner.
+pub(crate) fn run(program: &str, rest: &[Option<&str>], facts: &Facts) -> Option<Run> {
+    let runner = match program {
+        "npm" | "npx" => Runner::Npm,
+        "pnpm" | "pnpx" => Runner::Pnpm,
+        "yarn" if facts.package.as_ref().is_some_and(|package| package.manager == Manager::Yarn4) => {
+            Runner::Yarn4
+        }
+        "yarn" => Runner::Yarn1,
+        "bun" => Runner::Bun,
+        "deno" => Runner::Deno,
+        "node" => Runner::Node,
+        _ => return None,
+    };
+    let quiet = |word: &Option<&str>| {
+        matches!(word, Some("-s" | "--silent" | "-q" | "--quiet" | "--if-present" | "--bun"))
+    };
+    let words: Vec<&str> = rest.iter().filter(|word| !quiet(word)).map(|word| word.unwrap_or("$")).collect();
+    let is_script = |name: &str| facts.script(name).is_some();
+    let (script, args) = match (runner, words.as_slice()) {
+        (Runner::Npm, ["run" | "run-script" | "rum" | "urn", name, args @ ..]) => (*name, args),
+        (Runner::Npm, [name @ ("start" | "test" | "restart" | "stop"), args @ ..]) => (*name, args),
+        (Runner::Pnpm | Runner::Yarn1 | Runner::Yarn4, ["run" | "run-script", name, args @ ..]) => {
+            (*name, args)
+        }
+        (Runner::Bun, ["run", name, args @ ..]) if is_script(name) => (*name, args),
+        (Runner::Pnpm | Runner::Yarn1 | Runner::Yarn4 | Runner::Bun, [name, args @ ..])
+            if is_script(name) =>
+        {
+            (*name, args)
+        }
+        (Runner::Deno, ["task", name, args @ ..]) | (Runner::Node, ["--run", name, args @ ..]) => {
+            (*name, args)
+        }
+        // These run programs; what they run is no script of this package.
+        (Runner::Deno | Runner::Node | Runner::Bun, _) => return None,
+        (Runner::Npm | Runner::Pnpm | Runner::Yarn1 | Runner::Yarn4, _) => {
+            return Some(Run { runner, script: None, args: Vec::new() });
+        }
+    };
+    let args = match args.iter().position(|arg| *arg == "--") {
+        Some(at) if runner.separated() => &args[at + 1..],
+        _ => args,
+    };
+    let eaten = |arg: &&str| runner == Runner::Npm && !rest.contains(&Some("--")) && arg.starts_with('-');
+    let script = (is_script(script) && !script.starts_with('-')).then(|| script.to_string());
+    Some(Run {
+        runner,
+        script,
+        args: args.iter().filter(|arg| !eaten(arg)).map(ToString::to_string).collect(),
+    })
+}

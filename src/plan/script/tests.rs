@@ -1,0 +1,156 @@
+//! Scripts before and after: every case is one line.
+
+use super::*;
+
+const FLAGS: &str = "--port 4100 --strictPort --host 127.0.0.1";
+
+fn rewritten(script: &str, replace: bool) -> String {
+    rewrite(script, "4100".parse().unwrap(), replace).script
+}
+
+#[test]
+fn the_one_known_server_gets_its_port_wherever_it_stands() {
+    for script in [
+        "vite@",
+        "vite dev@",
+        "vite serve@ --open",
+        "vite@ --mode ssr",
+        "vite@ ./app",
+        "tsc -b && vite@",
+        "vite@ && echo done",
+        "vite@ | cat",
+        "(vite@)",
+        "vite@ # note",
+        "vite@ & wait",
+        "vite@; true",
+        "A=1 vite@",
+        "cross-env A=1 B=2 vite dev@",
+        "env A=1 vite@",
+        "env -u X vite@",
+        "npx vite@",
+        "npx --yes vite@",
+        "pnpm exec vite@",
+        "pnpm vite@",
+        "bunx vite@",
+        "bunx --bun vite@",
+        "yarn vite@",
+        "bun run --bun vite@",
+        "dotenv -e .env.local -- vite@",
+        "dotenv -e .env vite@",
+        "node node_modules/.bin/vite@",
+        "node node_modules/vite/bin/vite.js@ --open",
+        "exec vite@",
+        "./node_modules/.bin/vite@",
+        "vite@ >log 2>&1",
+        "vite@ 2>&1 | tee log",
+        "vite@ -- x",
+        "'vite'@",
+        "NODE_OPTIONS=\"--max-old-space-size=4096 $X\" vite@",
+        "if true; then vite@; fi",
+        "vite@ \\\n --open",
+    ] {
+        let expected = script.replace('@', &format!(" {FLAGS}"));
+        assert_eq!(rewritten(&script.replace('@', ""), true), expected);
+    }
+}
+
+#[test]
+fn other_servers_get_what_they_understand() {
+    let cases = [
+        ("astro dev", "astro dev --port 4100 --host 127.0.0.1"),
+        ("ng serve", "ng serve --port 4100 --host 127.0.0.1"),
+        ("react-router dev", "react-router dev --port 4100 --strictPort --host 127.0.0.1"),
+        ("remix vite:dev", "remix vite:dev --port 4100 --strictPort --host 127.0.0.1"),
+        ("vitepress dev docs", "vitepress dev --port 4100 --strictPort --host 127.0.0.1 docs"),
+        ("webpack serve --open", "webpack serve --port 4100 --host 127.0.0.1 --open"),
+        ("rspack dev", "rspack dev --port 4100 --host 127.0.0.1"),
+        ("rsbuild dev", "rsbuild dev --port 4100 --host 127.0.0.1"),
+        ("wrangler dev", "wrangler dev --port 4100 --ip 127.0.0.1"),
+        ("eleventy --serve", "eleventy --port=4100 --serve"),
+        ("esbuild a.js --serve --bundle", "esbuild a.js --serve=127.0.0.1:4100 --bundle"),
+        ("esbuild --serve=8000", "esbuild --serve=4100"),
+        ("python3 -m http.server", "python3 -m http.server 4100 --bind 127.0.0.1"),
+        ("python -m http.server 8000", "python -m http.server 4100"),
+        ("python3.11 -u -m http.server", "python3.11 -u -m http.server 4100 --bind 127.0.0.1"),
+        ("python manage.py runserver", "python manage.py runserver 127.0.0.1:4100"),
+        ("./manage.py runserver 0.0.0.0:8000", "./manage.py runserver 0.0.0.0:4100"),
+        ("uv run manage.py runserver", "uv run manage.py runserver 127.0.0.1:4100"),
+        ("poetry run mkdocs serve", "poetry run mkdocs serve -a 127.0.0.1:4100"),
+        ("hypercorn app:app", "hypercorn -b 127.0.0.1:4100 app:app"),
+        ("php -S localhost:8000", "php -S localhost:4100"),
+        ("hugo server -D", "hugo server --port 4100 --bind 127.0.0.1 -D"),
+        ("deno serve x.ts", "deno serve --port 4100 --host 127.0.0.1 x.ts"),
+        ("json-server db.json", "json-server --port 4100 db.json"),
+        ("bundle exec jekyll serve", "bundle exec jekyll serve --port 4100"),
+        ("next dev -p 3000", "next dev -p 4100"),
+        ("storybook dev -p 6006", "storybook dev -p 4100"),
+        ("http-server -p 3457", "http-server -p 4100"),
+        ("http-server -p3457", "http-server -p4100"),
+        ("vite --port=3000", "vite --port=4100"),
+        ("vite --host", "vite --port 4100 --strictPort --host"),
+        ("vite --host=0.0.0.0 --strictPort", "vite --port 4100 --host=0.0.0.0 --strictPort"),
+        ("PORT=3000 next dev", "PORT=4100 next dev"),
+        ("cross-env PORT=3000 node server.js", "cross-env PORT=4100 node server.js"),
+        ("export PORT=3000; node server.js", "export PORT=4100; node server.js"),
+        ("serve -l tcp://0.0.0.0:5000", "serve -l tcp://0.0.0.0:4100"),
+        ("gunicorn -b '[::]:8000' a", "gunicorn -b '[::]:4100' a"),
+    ];
+    for (script, expected) in cases {
+        assert_eq!(rewritten(script, true), expected);
+    }
+}
+
+#[test]
+fn what_is_not_understood_stays_as_it_is() {
+    for script in [
+        "vite build",
+        "vite build && vite optimize",
+        "next dev",
+        "nuxt dev",
+        "npm run inner",
+        "pnpm run inner",
+        "yarn dev",
+        "vite & ng serve",
+        "vite $(cat flags)",
+        "vite `cat flags`",
+        "vite 'open",
+        "cat <<X\nvite\nX",
+        "sh -c 'vite'",
+        "vite --port $PORT",
+        "vite --port=${PORT:-3000}",
+        "vite --port {port}",
+        "devrun -- vite",
+        "devrun vite --port 3000",
+        "case x in vite) vite;; esac",
+        "node server.js",
+        "echo 'vite dev'",
+        "npm exec vite",
+        "flask run",
+        "uvicorn m:app",
+        "esbuild a.js --bundle",
+        "esbuild --serve=4100",
+        "",
+        "electron-vite dev",
+        "concurrently vite \"npm:api\"",
+        "run-p a b",
+        "turbo run dev",
+        "tauri dev",
+    ] {
+        assert_eq!(rewritten(script, true), script);
+    }
+    assert_eq!(rewritten("vite --port 3000", false), "vite --port 3000");
+}
+
+#[test]
+fn nothing_is_rewritten_below_a_runner_of_several() {
+    for (script, pass_on) in [
+        ("concurrently \"npm:web\" \"npm:api\"", false),
+        ("npm run build && turbo dev", false),
+        ("npx concurrently a b", false),
+        ("tauri dev", false),
+        ("npm run inner", true),
+        ("vite", true),
+    ] {
+        assert_eq!(rewrite(script, "4100".parse().unwrap(), true).pass_on, pass_on, "{script}");
+    }
+}

@@ -1,0 +1,32 @@
+//! Becoming another program. Where the system can't, the other program runs in devrun's place; devrun itself
+//! never goes on after it.
+
+use std::io;
+use std::process::Command;
+
+/// Becomes the command; returns only if that fails.
+#[cfg(unix)]
+pub(crate) fn exec(mut command: Command) -> io::Error {
+    std::os::unix::process::CommandExt::exec(&mut command)
+}
+
+/// Runs the command and exits with its status; returns only if it can't be started.
+#[cfg(not(unix))]
+pub(crate) fn exec(mut command: Command) -> io::Error {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(125)),
+        Err(error) => error,
+    }
+}
+
+/// A word that is not UTF-8.
+#[cfg(all(test, unix))]
+pub(crate) fn not_utf8() -> std::ffi::OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(vec![b'a', 0xff])
+}
+
+/// A word that is not UTF-16, so not UTF-8 either.
+#[cfg(all(test, windows))]
+pub(crate) fn not_utf8() -> std::ffi::OsString {
+    std::os::windows::ffi::OsStringExt::from_wide(&[0x61, 0xd800])
+}
