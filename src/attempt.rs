@@ -2,20 +2,22 @@
 //! once. What follows from what stands in `lifecycle`; here it is done.
 
 use std::cell::Cell;
+use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, Left, LeftWhy, Seen, StopCause};
 use crate::lifecycle::{self, Act, Early, Grace, Input, Signalled, State};
-use crate::output::{self, Diagnosis, Output};
+use crate::output::{self, Diagnosis, Log, PassOn, Route};
 use crate::plan::{Plan, ReadyCheck};
 use crate::ready::{self, Answer, NotReady};
 use crate::session::Session;
 use crate::supervise::Context;
 use crate::sys::process::{self, Process};
-use crate::sys::{self, Tree, TreeEvent};
+use crate::sys::{self, Pipe, Stream, Tree, TreeEvent};
 use crate::{outcome, spare, spawn};
 
 /// When the first word comes on a server that is not ready, and how often from then on.
@@ -45,7 +47,8 @@ pub(crate) struct Attempt<'a> {
     exit: Option<Exit>,
     ready_at: Option<Instant>,
     answer: Option<Answer>,
-    stranger: Option<String>,
+    /// Why it will not become ready, in words.
+    not_ready: Option<String>,
     emptied: Emptied,
 }
 
@@ -88,15 +91,16 @@ impl<'a> Attempt<'a> {
         let (output, outputs) = if shares_terminal && !wants_lines {
             (None, [None, None])
         } else {
-            let (output, [out, err]) = Output::start(session.log_folder(), wants_lines)
-            .map_err(|error| Error::new(Kind::Internal, "no pipe could be made for the output").source(error))?;
-            (Some(output), [Some(out), Some(err)])
+            let (output, outputs) = Output::start(session.log_file(), wants_lines).map_err(|error| {
+                Error::new(Kind::Internal, "no pipe could be made for the output").source(error)
+            })?;
+            (Some(output), outputs.map(Some))
         };
         let grace = plan.stop.timeout.min(SHORT_GRACE);
         let started = Instant::now();
         let tree = Tree::spawn(sys::Spawn {
             program: program.clone(),
-            args: command.args,
+            argv: [command.program].into_iter().chain(command.args).collect(),
             environment,
             cwd: plan.cwd.clone(),
             own_group: !shares_terminal,
@@ -130,13 +134,17 @@ impl<'a> Attempt<'a> {
             exit: None,
             ready_at: None,
             answer: None,
-            stranger: None,
+            not_ready: None,
             emptied: Emptied::default(),
         })
     }
 
     /// Waits for whatever comes until the tree is empty.
-    pub(crate) async fn supervise(mut self, stops: &mut UnboundedReceiver<StopCause>, say: &mut dyn FnMut(Event)) -> End {
+    pub(crate) async fn supervise(
+        mut self,
+        stops: &mut UnboundedReceiver<StopCause>,
+        say: &mut dyn FnMut(Event),
+    ) -> End {
         let seen = Cell::new(Seen::NothingListens);
         let listened = Cell::new(false);
         let mut readiness = std::pin::pin!(ready::wait(self.target(), |now| {
@@ -189,7 +197,7 @@ impl<'a> Attempt<'a> {
             port: self.session.port(),
             check: self.plan.ready.clone(),
             members: Box::new(move || process::members(guard)),
-            lines: self.output.as_mut().and_then(Output::lines),
+            lines: self.output.as_mut().and_then(|output| output.lines.take()),
         }
     }
 
@@ -212,14 +220,16 @@ impl<'a> Attempt<'a> {
                 None
             }
             TreeEvent::Blind => {
-                tracing::warn!(target: "devrun::supervise", "/proc is hidden: only the command's own group is reached");
+                tracing::warn!(target: "devrun::attempt", "/proc is hidden: only the command's own group is reached");
                 None
             }
             TreeEvent::Empty { killed, left } => {
                 let why = |spared| if spared { LeftWhy::Spared } else { LeftWhy::Unkillable };
                 self.emptied.killed = killed;
-                self.emptied.left =
-                    left.into_iter().map(|(pid, spared, name)| Left { pid, name, why: why(spared) }).collect();
+                self.emptied.left = left
+                    .into_iter()
+                    .map(|(pid, spared, name)| Left { pid, name, why: why(spared) })
+                    .collect();
                 Some(Input::TreeEmpty)
             }
             TreeEvent::GuardLost => Some(Input::GuardLost),
@@ -236,7 +246,7 @@ impl<'a> Attempt<'a> {
     fn serving_member(&self) -> Option<u32> {
         let port = self.answer.as_ref().map_or(self.session.port(), |answer| answer.port);
         let members = process::members(self.tree.guard());
-        let listeners = sys::sockets::listeners_of(&members);
+        let listeners = sys::listeners_of(&members).unwrap_or_default();
         listeners.into_iter().find(|(_, listener)| listener.port == port.get()).map(|(pid, _)| pid)
     }
 
@@ -246,9 +256,13 @@ impl<'a> Attempt<'a> {
                 self.answer = Some(answer);
                 Input::BecameReady
             }
-            Err(NotReady::Stranger { description, .. }) => {
-                self.stranger = Some(description);
+            Err(NotReady::Stranger { who, .. }) => {
+                self.not_ready = Some(who);
                 Input::StrangerAnswers
+            }
+            Err(NotReady::Impossible(why)) => {
+                self.not_ready = Some(why);
+                Input::ReadyTimedOut
             }
         }
     }
@@ -257,7 +271,7 @@ impl<'a> Attempt<'a> {
     fn step(&mut self, input: Input, say: &mut dyn FnMut(Event)) {
         let state = std::mem::replace(&mut self.state, State::Over { cause: None });
         let (state, act) = lifecycle::step(state, input, self.started.elapsed());
-        tracing::info!(target: "devrun::supervise", ?state, ?act);
+        tracing::info!(target: "devrun::attempt", ?state, ?act);
         self.state = state;
         match act {
             None => {}
@@ -296,7 +310,7 @@ impl<'a> Attempt<'a> {
         let Some(answer) = &self.answer else { return };
         let ms = self.age_ms();
         if answer.port != self.session.port() {
-            let hint = self.plan.moved_hint();
+            let hint = self.plan.port_hint();
             say(Event::Moved { wanted: self.session.port(), port: answer.port, hint });
         }
         let (url, port, pid) = (answer.url.clone(), answer.port, self.tree.leader());
@@ -305,7 +319,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn end(mut self, cause: Option<StopCause>, listened: bool, seen: Seen) -> End {
-        let tail = self.output.take().map(|output| output.finish(DRAIN)).unwrap_or_default();
+        let tail = self.output.take().map(Output::finish).unwrap_or_default();
         if let Some(terminal) = &self.terminal {
             terminal.restore();
         }
@@ -316,7 +330,7 @@ impl<'a> Attempt<'a> {
             was_ready: self.ready_at.is_some(),
             was_stopped: !matches!(cause, None | Some(StopCause::LeaderExited | StopCause::Stranger)),
             listened,
-            said_in_use: diagnosis == Some(Diagnosis::AddressInUse),
+            said_in_use: matches!(diagnosis, Some(Diagnosis::PortInUse(_))),
             stranger_listens: self.session.somebody_listens(),
             had_reservation: self.session.has_reservation(),
         };
@@ -327,12 +341,45 @@ impl<'a> Attempt<'a> {
             exit,
             early,
             seen,
-            stranger: self.stranger.as_deref(),
+            why: self.not_ready.as_deref(),
             guard_lost: self.emptied.guard_lost,
             diagnosis,
         });
         let Emptied { killed, left, guard_lost } = self.emptied;
         End { exit, cause, early, killed, left, guard_lost, error }
+    }
+}
+
+/// The command's output on its way through us, where it does not go straight to the terminal.
+struct Output {
+    passing: PassOn,
+    lines: Option<UnboundedReceiver<String>>,
+}
+
+impl Output {
+    fn start(log: Option<PathBuf>, wants_lines: bool) -> io::Result<(Self, [Pipe; 2])> {
+        let (sender, receiver) = unbounded_channel();
+        let ((out, out_of_command), (err, err_of_command)) = (io::pipe()?, io::pipe()?);
+        let routes = [
+            Route { from: out.into(), to: sys::own_stream(Stream::Stdout)? },
+            Route { from: err.into(), to: sys::own_stream(Stream::Stderr)? },
+        ];
+        let log = log.and_then(|path| {
+            Log::open(&path)
+                .inspect_err(|error| tracing::warn!(target: "devrun::attempt", %error, "no log is kept"))
+                .ok()
+        });
+        let passing = PassOn::start(routes, log, wants_lines.then_some(sender), |error| {
+            tracing::warn!(target: "devrun::attempt", %error, "the log is not kept any longer");
+        })?;
+        let lines = wants_lines.then_some(receiver);
+        Ok((Self { passing, lines }, [out_of_command.into(), err_of_command.into()]))
+    }
+
+    /// What is in the pipes is passed on; then nobody is waited for. Returns the end of what was said.
+    fn finish(mut self) -> Vec<u8> {
+        self.passing.finish(Instant::now() + DRAIN);
+        self.passing.tail()
     }
 }
 

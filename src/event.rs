@@ -117,7 +117,7 @@ pub enum Event {
 }
 
 /// What is seen of a server that is not ready yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seen {
     /// No process of the tree listens.

@@ -2,15 +2,22 @@
 
 #![allow(dead_code, unused_imports)] // until the parts are joined
 
+mod attempt;
 mod error;
 mod event;
 mod lifecycle;
+mod outcome;
+mod output;
 mod owner;
 mod plan;
 mod ports;
 mod ready;
 mod registry;
+mod server;
+mod session;
+mod spare;
 mod spawn;
+mod supervise;
 mod sys;
 #[cfg(test)]
 mod testing;
@@ -20,4 +27,6 @@ mod testing;
 pub mod cli;
 
 pub use error::{Error, Kind};
-pub use event::Event;
+pub use event::{Event, Exit, Left, LeftWhy, Seen, StopCause};
+pub use plan::{Port, PortRange};
+pub use server::{Builder, Server};

@@ -14,7 +14,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) exit: Exit,
     pub(crate) early: Early,
     pub(crate) seen: Seen,
-    pub(crate) stranger: Option<&'a str>,
+    /// Why it will not become ready.
+    pub(crate) why: Option<&'a str>,
     pub(crate) guard_lost: bool,
     pub(crate) diagnosis: Option<Diagnosis>,
 }
@@ -32,10 +33,12 @@ pub(crate) fn error(facts: &Facts) -> Option<Error> {
         Some(StopCause::ReadyTimeout) => Some(not_ready(facts)),
         Some(StopCause::Stranger) => Some(
             Error::new(Kind::PortTaken, format!("another program answers on port {port}"))
-                .cause(facts.stranger.unwrap_or("it is no process that devrun started").to_string())
+                .cause(facts.why.unwrap_or("it is no process that devrun started").to_string())
                 .hint("devrun ls"),
         ),
-        None | Some(StopCause::LeaderExited) if !facts.early.was_ready && facts.plan.ready != ReadyCheck::None => {
+        None | Some(StopCause::LeaderExited)
+            if !facts.early.was_ready && facts.plan.ready != ReadyCheck::None =>
+        {
             Some(exited_early(facts))
         }
         None
@@ -51,6 +54,10 @@ pub(crate) fn error(facts: &Facts) -> Option<Error> {
 }
 
 fn not_ready(facts: &Facts) -> Error {
+    if let Some(why) = facts.why {
+        return Error::new(Kind::NotReady, format!("readiness of {} can't be seen", facts.plan.name))
+            .cause(why);
+    }
     let limit = facts.plan.ready_timeout.unwrap_or_default();
     let error = Error::new(Kind::NotReady, format!("{} was not ready within {limit:?}", facts.plan.name));
     let port = facts.port;
@@ -59,9 +66,9 @@ fn not_ready(facts: &Facts) -> Error {
         (None, Seen::NothingListens) => error.cause("none of its processes listens").hint(format!(
             "let the command listen on $PORT ({port}), or give it more time with --ready-timeout"
         )),
-        (None, Seen::NoAnswer) => {
-            error.cause(format!("it listens on port {port} and does not answer")).hint("devrun --ready tcp ...")
-        }
+        (None, Seen::NoAnswer) => error
+            .cause(format!("it listens on port {port} and does not answer"))
+            .hint("devrun --ready tcp ..."),
         (None, Seen::Status(status)) => error
             .cause(format!("it answers with status {status}"))
             .hint("name a path that answers below 500: devrun --ready /path ..."),
@@ -83,11 +90,11 @@ fn exited_early(facts: &Facts) -> Error {
 
 fn told_by_output(error: Error, diagnosis: &Diagnosis, port: Port) -> Error {
     match diagnosis {
-        Diagnosis::AddressInUse => error
-            .cause("its output says that an address is in use")
+        Diagnosis::PortInUse(line) => error
+            .cause(format!("its output says: {line}"))
             .hint(format!("let the command listen on $PORT ({port})")),
-        Diagnosis::Question(line) => {
-            error.cause(format!("it asks: {line}")).hint("answer it in a terminal: run the command without devrun once")
-        }
+        Diagnosis::Question(line) => error
+            .cause(format!("it asks: {line}"))
+            .hint("answer it in a terminal: run the command without devrun once"),
     }
 }

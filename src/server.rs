@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
-use crate::plan::{self, Facts, Port, PortRange, ReadyCheck, Request};
+use crate::plan::{self, Facts, Port, PortRange, ReadyCheck, Request, Sources};
 use crate::supervise::{self, Context, Outcome};
 
 /// How long [`Builder::start`] waits for readiness unless told otherwise.
@@ -137,8 +137,8 @@ impl Builder {
     pub fn start(self) -> Result<Server, Error> {
         let Builder { mut request, environment, listener } = self;
         request.ready_timeout.get_or_insert(READY_TIMEOUT);
-        let facts = Facts::gather_for_library(&request)?;
-        let plan = plan::make(&request, &facts)?;
+        let facts = Facts::gather(&request, Sources::None)?;
+        let plan = plan::make(request, &facts)?;
         let shared = Arc::new(Shared::default());
         let (stop, stops) = unbounded_channel();
         let context = Context { stops, environment, owns_process: false };
@@ -280,9 +280,10 @@ impl Server {
                     .hint("give this one another name(), or stop that one"))
             }
             Some(Ok(Outcome { error: Some(error), .. })) | Some(Err(error)) => Err(error),
-            Some(Ok(outcome)) => {
-                Err(Error::new(Kind::Internal, format!("the server ended before it was ready: {:?}", outcome.exit)))
-            }
+            Some(Ok(outcome)) => Err(Error::new(
+                Kind::Internal,
+                format!("the server ended before it was ready: {:?}", outcome.exit),
+            )),
             None => Err(thread_gone()),
         }
     }

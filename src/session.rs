@@ -1,24 +1,23 @@
 //! What a run has of the machine besides its processes: the claim on the server, the ports, the record. Lost
 //! bookkeeping never ends a run: it is a warning, said once.
 
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::event::{Event, Exit, StopCause};
 use crate::lifecycle::Retry;
-use crate::plan::{Plan, Port, PortSet, WantedBy};
-use crate::ports::{self, Ports};
-use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_ghosts, new_run_id};
+use crate::plan::{Plan, Port, PortSet};
+use crate::ports::{self, Leases};
+use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_ghosts, end_run, new_run_id};
 use crate::spare;
-use crate::sys::{self, Tree, process};
+use crate::sys::{self, SpareList, Tree, process};
 
 /// A run's claim, ports and record.
 pub(crate) struct Session {
     registry: Option<Registry>,
     claim: Option<Claim>,
     run: String,
-    ports: Ports,
+    leases: Leases,
     url: String,
     record: Record,
     /// A failed write was said.
@@ -29,7 +28,10 @@ pub(crate) struct Session {
 pub(crate) enum Opened {
     Ours(Box<Session>),
     /// Another run has it.
-    Held { registry: Registry, front: Option<u32> },
+    Held {
+        registry: Registry,
+        front: Option<u32>,
+    },
 }
 
 impl Session {
@@ -62,11 +64,11 @@ impl Session {
             warn(say, warning);
         }
         let last = claim.as_ref().and_then(Claim::previous).map(Record::ports);
-        let ports = ports::acquire(&plan.ports, last.as_ref(), registry.as_ref(), &plan.id)?;
-        say_busy(plan, &ports, say);
-        let url = url(ports.main());
-        let record = Record::new(plan, &ports.set(), &url, &run, process::boot_id());
-        Ok(Opened::Ours(Box::new(Self { registry, claim, run, ports, url, record, warned: false })))
+        let leases = ports::acquire(registry.as_ref(), &plan.id, &plan.ports, last.as_ref())?;
+        say_busy(&leases, say);
+        let url = plan.url(leases.main.port());
+        let record = Record::new(plan, &leases.ports(), &url, &run, process::boot_id());
+        Ok(Opened::Ours(Box::new(Self { registry, claim, run, leases, url, record, warned: false })))
     }
 
     pub(crate) fn run_id(&self) -> &str {
@@ -74,11 +76,11 @@ impl Session {
     }
 
     pub(crate) fn port(&self) -> Port {
-        self.ports.main()
+        self.leases.main.port()
     }
 
     pub(crate) fn port_set(&self) -> PortSet {
-        self.ports.set()
+        self.leases.ports()
     }
 
     /// Where the server will answer, or does.
@@ -86,16 +88,16 @@ impl Session {
         &self.url
     }
 
-    /// The folder of the server's log, if there is a claim to write it under.
-    pub(crate) fn log_folder(&self) -> Option<PathBuf> {
+    /// The server's log, if there is a claim to write it under.
+    pub(crate) fn log_file(&self) -> Option<PathBuf> {
         let registry = self.registry.as_ref().filter(|_| self.claim.is_some())?;
-        Some(registry.server(&self.record.id))
+        Some(registry.server(&self.record.id).join("log"))
     }
 
     /// What the guard holds until the tree is empty: the lock of the server, its leases and reservations.
-    pub(crate) fn held(&self) -> std::io::Result<Vec<OwnedFd>> {
-        let lock = self.claim.iter().map(|claim| claim.lock().try_clone().map(OwnedFd::from));
-        lock.chain(self.ports.held()).collect()
+    pub(crate) fn held(&self) -> std::io::Result<Vec<sys::Held>> {
+        let lock = self.claim.iter().map(|claim| claim.lock().try_clone().map(sys::Held::from));
+        lock.chain(self.leases.held()).collect()
     }
 
     pub(crate) fn started(&mut self, tree: &Tree, say: &mut dyn FnMut(Event)) {
@@ -146,31 +148,38 @@ impl Session {
 
     /// The guard was killed: whatever of this run is not below it any more is found by the record.
     pub(crate) fn hunt(&self, spare: &SpareList) {
-        if let Some(registry) = self.registry.as_ref().filter(|_| self.claim.is_some()) {
-            registry.end_members(&self.record, spare);
+        if self.claim.is_some() {
+            let (ended, left) = end_run(&self.record, &|info| spare.spares_pid(info.pid));
+            tracing::info!(target: "devrun::session", ?ended, ?left, "looked for what the guard left");
         }
     }
 
     pub(crate) fn has_reservation(&self) -> bool {
-        self.ports.has_reservation()
+        self.leases.main.is_reserved()
     }
 
     /// Whether a process outside this run listens on the port; asked when the tree is empty.
     pub(crate) fn somebody_listens(&self) -> bool {
-        sys::sockets::listeners().is_ok_and(|all| all.iter().any(|l| l.port == self.port().get()))
+        sys::listeners().is_ok_and(|all| all.iter().any(|l| l.port == self.port().get()))
     }
 
     /// Makes the ports fit for another try, and says so.
-    pub(crate) fn change_ports(&mut self, plan: &Plan, retry: Retry, say: &mut dyn FnMut(Event)) -> Result<(), Error> {
+    pub(crate) fn change_ports(
+        &mut self,
+        plan: &Plan,
+        retry: Retry,
+        say: &mut dyn FnMut(Event),
+    ) -> Result<(), Error> {
         let reason = match retry {
             Retry::WithoutReservation => {
-                self.ports.drop_reservations();
+                self.leases.drop_reservations();
                 "the command can't bind over the port's reservation".to_string()
             }
             Retry::NextPort => {
                 let taken = self.port();
-                self.ports = ports::acquire_next(&plan.ports, taken, self.registry.as_ref(), &plan.id)?;
-                self.url = url(self.ports.main());
+                // The old lease is still held, so it is not given again.
+                self.leases = ports::acquire(self.registry.as_ref(), &plan.id, &plan.ports, None)?;
+                self.url = plan.url(self.port());
                 format!("port {taken} was taken by another program")
             }
         };
@@ -191,33 +200,32 @@ impl Session {
     }
 }
 
-fn url(port: Port) -> String {
-    format!("http://localhost:{port}")
-}
-
 fn warn(say: &mut dyn FnMut(Event), text: &str) {
     say(Event::Warning { text: text.to_string(), hint: None });
 }
 
 fn say_ghosts(registry: &Registry, plan: &Plan, say: &mut dyn FnMut(Event)) {
     let spare = spare::list(&plan.spare);
-    for ghosts in end_ghosts(registry, &|info| spare.spares(info), false) {
+    for ghosts in end_ghosts(registry, &|info| spare.spares_pid(info.pid), false) {
         if !ghosts.ended.is_empty() {
             say(Event::GhostsEnded { name: ghosts.name.clone(), pids: ghosts.ended });
         }
         if !ghosts.left.is_empty() {
             let pids: Vec<String> = ghosts.left.iter().map(u32::to_string).collect();
-            warn(say, &format!("a crash of {} left processes that can't be ended: {}", ghosts.name, pids.join(", ")));
+            warn(
+                say,
+                &format!(
+                    "a crash of {} left processes that can't be ended: {}",
+                    ghosts.name,
+                    pids.join(", ")
+                ),
+            );
         }
     }
 }
 
-fn say_busy(plan: &Plan, ports: &Ports, say: &mut dyn FnMut(Event)) {
-    let Some(wanted) = plan.ports.wanted.filter(|wanted| wanted.port != ports.main()) else { return };
-    match wanted.by {
-        WantedBy::User | WantedBy::Environment | WantedBy::Script | WantedBy::OuterDevrun => {
-            let holder = ports.holder().map(str::to_string);
-            say(Event::PortBusy { wanted: wanted.port, got: ports.main(), holder });
-        }
+fn say_busy(leases: &Leases, say: &mut dyn FnMut(Event)) {
+    if let Some(busy) = &leases.busy {
+        say(Event::PortBusy { wanted: busy.wanted, got: leases.main.port(), holder: busy.holder.clone() });
     }
 }

@@ -7,15 +7,47 @@ use crate::sys::SpareList;
 /// session of their own. Killing one of these loses more trust than a ghost.
 const SHARED: &[&str] = &[
     // browsers
-    "brave", "brave-browser", "chrome", "chromium", "chromium-browser", "firefox", "firefox-bin", "firefox-esr",
-    "google-chrome", "msedge", "opera", "vivaldi-bin", "epiphany", "konqueror",
+    "brave",
+    "brave-browser",
+    "chrome",
+    "chromium",
+    "chromium-browser",
+    "firefox",
+    "firefox-bin",
+    "firefox-esr",
+    "google-chrome",
+    "msedge",
+    "opera",
+    "vivaldi-bin",
+    "epiphany",
+    "konqueror",
     // editors
-    "code", "code-insiders", "codium", "cursor", "emacs", "gvim", "subl", "sublime_text", "zed", "zed-editor",
+    "code",
+    "code-insiders",
+    "codium",
+    "cursor",
+    "emacs",
+    "gvim",
+    "subl",
+    "sublime_text",
+    "zed",
+    "zed-editor",
     // daemons that several projects share
-    "adb", "bazel", "dbus-daemon", "dockerd", "containerd", "gpg-agent", "nx", "sccache", "ssh-agent", "turbo",
+    "adb",
+    "bazel",
+    "dbus-daemon",
+    "dockerd",
+    "containerd",
+    "gpg-agent",
+    "nx",
+    "sccache",
+    "ssh-agent",
+    "turbo",
     "watchman",
     // multiplexers
-    "screen", "tmux", "zellij",
+    "screen",
+    "tmux",
+    "zellij",
 ];
 
 /// The list for one run: `--spare NAME` in whatever session it is, the built-in names in their own.

@@ -47,7 +47,11 @@ pub(crate) struct Outcome {
 ///
 /// Errs when the server could not be started. When it could, and something went wrong later, that is part of the
 /// outcome, since by then the command has an exit status.
-pub(crate) async fn run(plan: &Plan, mut context: Context, say: &mut dyn FnMut(Event)) -> Result<Outcome, Error> {
+pub(crate) async fn run(
+    plan: &Plan,
+    mut context: Context,
+    say: &mut dyn FnMut(Event),
+) -> Result<Outcome, Error> {
     for note in &plan.notes {
         say(Event::Note { text: note.clone() });
     }

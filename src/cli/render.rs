@@ -108,7 +108,9 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
         Event::LeaderLeft { pid } => {
             vec![format!("{devrun} the command has exited; pid {pid} of its tree goes on serving")]
         }
-        Event::Stopping { cause } => why(cause).map(|why| format!("{devrun} stopping: {why}")).into_iter().collect(),
+        Event::Stopping { cause } => {
+            why(cause).map(|why| format!("{devrun} stopping: {why}")).into_iter().collect()
+        }
         Event::Ended { exit, killed, left } => ended(&devrun, *exit, *killed, left),
     }
 }
@@ -123,8 +125,11 @@ fn ended(devrun: &str, exit: Exit, killed: u32, left: &[crate::event::Left]) -> 
     }
     let mut lines = Vec::new();
     for (why, text) in [(LeftWhy::Spared, "left running"), (LeftWhy::Unkillable, "could not be ended")] {
-        let named: Vec<String> =
-            left.iter().filter(|l| l.why == why).map(|l| format!("{} (pid {})", escape(&l.name), l.pid)).collect();
+        let named: Vec<String> = left
+            .iter()
+            .filter(|l| l.why == why)
+            .map(|l| format!("{} (pid {})", escape(&l.name), l.pid))
+            .collect();
         if !named.is_empty() {
             line += &format!("; {text}: {}", named.join(", "));
         }

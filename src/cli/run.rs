@@ -6,26 +6,47 @@ use std::process::ExitCode;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::render::{self, Style};
+use super::script_shell;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
-use crate::plan::{self, Facts, Request};
+use crate::plan::{self, Facts, Request, Sources};
 use crate::supervise::{self, Context, Outcome};
 use crate::sys::{self, Received};
 
 /// Runs the server until its tree is empty; ends as the command ended.
-pub(crate) fn run(request: Request, style: Style) -> ExitCode {
-    match supervise_here(request, style) {
+pub(crate) fn run(request: Request) -> ExitCode {
+    let style = Style::new(request.json == Some(true), request.quiet == Some(true));
+    if script_shell::bypassed() {
+        return fail(style, &bypass(&request));
+    }
+    let facts = match Facts::gather(&request, Sources::All) {
+        Ok(facts) => facts,
+        Err(error) => return fail(style, &error),
+    };
+    let merged = request.clone().over(facts.settings.clone());
+    let style = Style::new(merged.json == Some(true), merged.quiet == Some(true));
+    super::trace::start(merged.verbose == Some(true));
+    match supervise_here(request, &facts, style) {
         Ok(outcome) => end(outcome, style),
-        Err(error) => {
-            render::error(style, &error);
-            ExitCode::from(error.kind().exit_code())
-        }
+        Err(error) => fail(style, &error),
     }
 }
 
-fn supervise_here(request: Request, style: Style) -> Result<Outcome, Error> {
-    let facts = Facts::gather(&request)?;
-    let plan = plan::make(&request, &facts)?;
+/// `DEVRUN=0`: becomes the command as it stands. Returns only if that fails.
+fn bypass(request: &Request) -> Error {
+    match Facts::gather(request, Sources::None) {
+        Ok(facts) => script_shell::bypass(request, &facts),
+        Err(error) => error,
+    }
+}
+
+pub(super) fn fail(style: Style, error: &Error) -> ExitCode {
+    render::error(style, error);
+    ExitCode::from(error.kind().exit_code())
+}
+
+fn supervise_here(request: Request, facts: &Facts, style: Style) -> Result<Outcome, Error> {
+    let plan = plan::make(request, facts)?;
     sys::adopt_orphans();
     let (stop, stops) = unbounded_channel();
     listen_for_signals(stop)?;
@@ -82,7 +103,9 @@ fn status(outcome: &Outcome) -> Exit {
         _ if outcome.guard_lost => own(Kind::Internal),
         // The command died of the signal that we sent on, or of the kill after it: the caller sees the signal
         // that it sent.
-        (Some(StopCause::Keyboard(signal) | StopCause::Signal(signal)), Exit::Signal(_)) => Exit::Signal(*signal),
+        (Some(StopCause::Keyboard(signal) | StopCause::Signal(signal)), Exit::Signal(_)) => {
+            Exit::Signal(*signal)
+        }
         (
             None
             | Some(
@@ -104,7 +127,8 @@ mod tests {
 
     #[test]
     fn the_status_is_the_commands_unless_devrun_has_a_reason_of_its_own() {
-        let outcome = |cause, exit| Outcome { exit, cause, error: None, guard_lost: false, already_running: None };
+        let outcome =
+            |cause, exit| Outcome { exit, cause, error: None, guard_lost: false, already_running: None };
         let late = Some(Error::new(Kind::NotReady, "late"));
         let (code, signal) = (Exit::Code, Exit::Signal);
         let table = [

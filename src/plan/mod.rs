@@ -19,7 +19,7 @@ mod settings;
 mod tests;
 pub(crate) mod values;
 
-pub(crate) use facts::Facts;
+pub(crate) use facts::{Facts, Sources};
 pub(crate) use make::{argv, make};
 pub use port::{Port, PortRange};
 pub(crate) use request::Request;

@@ -1,1 +1,13 @@
-//! Placeholder.
+//! What devrun remembers: one record for each server, who holds which port, and what a crashed run has left.
+//! No value of an environment variable is ever written, and no lock file is ever unlinked.
+
+mod claim;
+mod ghosts;
+mod record;
+mod redact;
+mod store;
+
+pub(crate) use claim::{Claim, Claiming, new_run_id};
+pub(crate) use ghosts::{Ghosts, end_ghosts, end_run};
+pub(crate) use record::{Phase, Record, RecordedExit, Text};
+pub(crate) use store::{Entry, Registry};

@@ -47,7 +47,8 @@ pub(crate) struct Info {
 pub(crate) struct Spawn {
     /// Absolute.
     pub(crate) program: PathBuf,
-    pub(crate) args: Vec<OsString>,
+    /// The name under which the program sees itself, and its arguments.
+    pub(crate) argv: Vec<OsString>,
     /// All of it.
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) cwd: PathBuf,
@@ -79,7 +80,7 @@ pub(crate) enum TreeEvent {
     LeaderExited(i32),
     /// The command died of this signal.
     LeaderSignalled(i32),
-    /// The command stopped itself, as Ctrl-Z does.
+    /// The command was stopped by the terminal, or stopped itself as if by it.
     LeaderStopped,
     /// The members can't be listed: the end reaches only those in the command's process group.
     Blind,

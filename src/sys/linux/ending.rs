@@ -9,6 +9,11 @@ use super::walk::{self, Unlisted};
 use crate::sys::SpareList;
 
 impl SpareList {
+    /// Whether the process is left running, for those who are not above it in its session.
+    pub(crate) fn spares_pid(&self, pid: u32) -> bool {
+        Pid::from_raw(pid.cast_signed()).is_some_and(|pid| self.spares(pid, None))
+    }
+
     /// Whether this process is left running. Names are the executable's and the one it goes by, never argv:
     /// that is for everybody to write.
     pub(super) fn spares(&self, pid: Pid, session: Option<Pid>) -> bool {

@@ -42,13 +42,13 @@ impl Prepared {
     /// Copies everything into the form that exec wants; fails on a text that holds a NUL byte.
     pub(super) fn new(
         program: &Path,
-        args: &[OsString],
+        argv: &[OsString],
         environment: &[(OsString, OsString)],
         cwd: &Path,
     ) -> io::Result<Self> {
         let path = CString::new(program.as_os_str().as_bytes())?;
-        let rest = args.iter().map(|a| CString::new(a.as_bytes())).collect::<Result<Vec<_>, _>>()?;
-        let list = |first: &[CString]| Strings::new(first.iter().chain(&rest).cloned().collect());
+        let argv = argv.iter().map(|a| CString::new(a.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let of_shell = [c"/bin/sh".to_owned(), path.clone()].into_iter().chain(argv.iter().skip(1).cloned());
         let environment = environment
             .iter()
             .map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()))
@@ -57,8 +57,8 @@ impl Prepared {
             .ok()
             .and_then(|s| s.trim().parse::<i32>().ok());
         Ok(Self {
-            args: list(std::slice::from_ref(&path)),
-            shell_args: list(&[c"/bin/sh".to_owned(), path.clone()]),
+            shell_args: Strings::new(of_shell.collect()),
+            args: Strings::new(argv),
             path,
             cwd: CString::new(cwd.as_os_str().to_owned().into_vec())?,
             environment: Strings::new(environment),

@@ -148,8 +148,8 @@ impl Guard<'_> {
                     } else if let Some(signal) = status.terminating_signal() {
                         *leader_alive = false;
                         self.tell(Report::Signalled { signal });
-                    } else {
-                        self.tell(Report::Stopped);
+                    } else if let Some(signal) = status.stopping_signal() {
+                        self.tell(Report::Stopped { signal });
                     }
                 }
                 Ok(Some(_)) => {}

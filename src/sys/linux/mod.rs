@@ -4,12 +4,13 @@ mod adopted;
 mod ending;
 mod exec;
 mod guard;
+pub(crate) mod ports;
 pub(crate) mod process;
+mod sockets;
 mod tree;
 mod walk;
 mod wire;
 
 pub(crate) use adopted::{adopt_orphans, end_adopted};
+pub(crate) use sockets::*;
 pub(crate) use tree::Tree;
-/// One end of a stream.
-pub(crate) type Pipe = std::os::fd::OwnedFd;

@@ -1,5 +1,5 @@
 //! Who a process is, and a handle on it that no recycled pid can fool: pidfds and /proc.
-//! Nothing here signals a bare number, waits, or chooses whom to signal.
+//! Nothing here signals a bare number, waits without a bound, or chooses whom to signal.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{fstat, fstatfs};
@@ -15,6 +16,10 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, test_kill_process};
 
 pub(crate) use crate::sys::types::{Identity, Info};
+
+pub(crate) const SIGTERM: i32 = libc::SIGTERM;
+pub(crate) const SIGKILL: i32 = libc::SIGKILL;
+pub(crate) const SIGCONT: i32 = libc::SIGCONT;
 
 /// A handle on one process, whatever becomes of its pid.
 #[derive(Debug)]
@@ -75,8 +80,15 @@ impl Process {
 
     /// Whether it has not exited yet; a zombie has.
     pub(crate) fn is_alive(&self) -> bool {
+        !self.wait(Duration::ZERO)
+    }
+
+    /// Whether it has exited, at the latest at the end of the patience (or earlier, by a signal to this thread).
+    pub(crate) fn wait(&self, patience: Duration) -> bool {
+        let timeout =
+            Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: i64::from(patience.subsec_nanos()) };
         let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        !matches!(poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(n) if n > 0)
+        matches!(poll(&mut fds, Some(&timeout)), Ok(ready) if ready > 0)
     }
 }
 
@@ -150,13 +162,13 @@ pub(crate) fn pids_of_user(uid: u32) -> Vec<u32> {
 
 /// All descendants of the process, itself left out, in ascending order.
 pub(crate) fn members(root: u32) -> Vec<u32> {
-    if !Path::new("/proc/thread-self/children").exists() {
+    if !lists_children() {
         return members_by_parent(root);
     }
     let mut found = Vec::new();
     let mut next = vec![root];
     while let Some(pid) = next.pop() {
-        let children = children(pid);
+        let children = listed_children(pid);
         next.extend(&children);
         found.extend(children);
     }
@@ -178,6 +190,11 @@ pub(crate) fn ancestors(pid: u32) -> Vec<Info> {
     found
 }
 
+/// The effective user of this process.
+pub(crate) fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Whether this process has a controlling terminal.
 pub(crate) fn has_terminal() -> bool {
     Stat::read(std::process::id()).is_some_and(|stat| stat.terminal != 0)
@@ -188,14 +205,26 @@ pub(crate) fn parent(pid: u32) -> Option<u32> {
     Stat::read(pid).map(|stat| stat.ppid)
 }
 
-/// The children of every thread, from the kernel's own list.
-fn children(pid: u32) -> Vec<u32> {
+/// The children of the process.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    if lists_children() {
+        return listed_children(pid);
+    }
+    all_pids().into_iter().filter(|child| parent(*child) == Some(pid)).collect()
+}
+
+/// Whether the kernel keeps lists of children (`PROC_CHILDREN`).
+fn lists_children() -> bool {
+    Path::new("/proc/thread-self/children").exists()
+}
+
+/// The children of every thread, from the kernel's own lists.
+fn listed_children(pid: u32) -> Vec<u32> {
     let Ok(threads) = fs::read_dir(folder(pid).join("task")) else { return Vec::new() };
     let lists =
         threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    lists
-        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
-        .collect()
+    let lists: Vec<String> = lists.collect();
+    lists.iter().flat_map(|list| list.split_ascii_whitespace()).filter_map(|pid| pid.parse().ok()).collect()
 }
 
 /// For a kernel without `children` files: one look at the parent of everybody.

@@ -42,7 +42,7 @@ impl Tree {
         let (ours, theirs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(system)?;
-        let prepared = Prepared::new(&spawn.program, &spawn.args, &spawn.environment, &spawn.cwd)
+        let prepared = Prepared::new(&spawn.program, &spawn.argv, &spawn.environment, &spawn.cwd)
             .map_err(SpawnError::Execute)?;
         let guard = fork_guard(&spawn, &prepared, theirs).map_err(SpawnError::System)?;
         let first = wire::receive(&ours, RecvFlags::empty()).map_err(system)?;
@@ -66,7 +66,8 @@ impl Tree {
             )));
         };
         rustix::io::ioctl_fionbio(&ours, true).map_err(system)?;
-        let socket = AsyncFd::try_with_interest(ours, Interest::READABLE)
+        // SAFETY: the socket is owned by what it is registered with, and nobody replaces it there.
+        let socket = unsafe { AsyncFd::register_with_interest(ours, Interest::READABLE) }
             .map_err(|error| SpawnError::System(error.into()))?;
         Ok(Self { socket, guard, leader, left: Vec::new(), over: false })
     }
@@ -110,7 +111,8 @@ impl Tree {
         match report {
             Report::Exited { code } => Some(TreeEvent::LeaderExited(code)),
             Report::Signalled { signal } => Some(TreeEvent::LeaderSignalled(signal)),
-            Report::Stopped => Some(TreeEvent::LeaderStopped),
+            // SIGSTOP is no job control: whoever sent it means that one process.
+            Report::Stopped { signal } => (signal != libc::SIGSTOP).then_some(TreeEvent::LeaderStopped),
             Report::Blind => Some(TreeEvent::Blind),
             Report::Left { pid, spared, name } => {
                 let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_string();

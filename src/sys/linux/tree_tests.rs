@@ -45,7 +45,7 @@ static ALLOCATOR: NoneAfterFork = NoneAfterFork;
 fn shell(script: &str) -> Spawn {
     Spawn {
         program: "/bin/sh".into(),
-        args: ["-c", script].map(OsString::from).into(),
+        argv: ["sh", "-c", script].map(OsString::from).into(),
         environment: std::env::vars_os().collect(),
         cwd: "/".into(),
         own_group: true,

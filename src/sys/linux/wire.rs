@@ -19,8 +19,8 @@ pub(super) enum Report {
     Exited { code: i32 },
     /// The command died of this signal.
     Signalled { signal: i32 },
-    /// The command stopped itself (job control).
-    Stopped,
+    /// The command was stopped by this signal.
+    Stopped { signal: i32 },
     /// A process was not ended, and why.
     Left { pid: i32, spared: bool, name: [u8; 16] },
     /// /proc does not let the members be listed.
@@ -53,7 +53,7 @@ impl Report {
             Report::Failed { errno, step } => packet(2, errno, step as i32, &[]),
             Report::Exited { code } => packet(3, code, 0, &[]),
             Report::Signalled { signal } => packet(4, signal, 0, &[]),
-            Report::Stopped => packet(5, 0, 0, &[]),
+            Report::Stopped { signal } => packet(5, signal, 0, &[]),
             Report::Left { pid, spared, name } => packet(6, pid, spared.into(), &name),
             Report::Blind => packet(7, 0, 0, &[]),
             Report::Empty { killed } => packet(8, killed, 0, &[]),
@@ -70,7 +70,7 @@ impl Report {
             },
             3 => Report::Exited { code: a },
             4 => Report::Signalled { signal: a },
-            5 => Report::Stopped,
+            5 => Report::Stopped { signal: a },
             6 => Report::Left { pid: a, spared: b != 0, name: bytes[12..28].try_into().ok()? },
             7 => Report::Blind,
             8 => Report::Empty { killed: a },

@@ -18,7 +18,6 @@ pub(super) struct Family {
     killed: HashSet<u64>,
     run: Option<String>,
     spare: SpareList,
-    own_session: u32,
 }
 
 impl Family {
@@ -30,7 +29,6 @@ impl Family {
             killed: HashSet::new(),
             run,
             spare,
-            own_session: session(std::process::id()),
         }
     }
 
@@ -99,8 +97,14 @@ impl Family {
     }
 
     fn spares(&self, pid: u32) -> bool {
-        let SpareList { always, own_session } = &self.spare;
-        if always.is_empty() && own_session.is_empty() {
+        self.spare.spares_pid(pid)
+    }
+}
+
+impl SpareList {
+    /// Whether this process is left running.
+    pub(crate) fn spares_pid(&self, pid: u32) -> bool {
+        if self.always.is_empty() && self.own_session.is_empty() {
             return false;
         }
         let Some(info) = process::info(pid) else { return false };
@@ -110,7 +114,10 @@ impl Family {
             arg.to_str()
                 .is_some_and(|arg| arg.starts_with("--remote-debugging-p") || arg.starts_with("--headless"))
         };
-        named(always) || (named(own_session) && info.sid != self.own_session && !info.argv.iter().any(driven))
+        named(&self.always)
+            || (named(&self.own_session)
+                && info.sid != session(std::process::id())
+                && !info.argv.iter().any(driven))
     }
 }
 

@@ -4,12 +4,11 @@
 mod end;
 mod kernel;
 pub(super) mod parse;
+pub(crate) mod ports;
 pub(crate) mod process;
-pub(crate) mod sockets;
+mod sockets;
 mod tree;
 
 pub(crate) use end::{adopt_orphans, end_adopted};
 pub(crate) use sockets::*;
 pub(crate) use tree::Tree;
-/// One end of a stream.
-pub(crate) type Pipe = std::os::fd::OwnedFd;

@@ -8,10 +8,17 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::ptr;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::kernel::{self, About};
 use super::parse::{Birth, descend};
 pub(crate) use crate::sys::types::{Identity, Info};
+
+pub(crate) const SIGTERM: i32 = libc::SIGTERM;
+pub(crate) const SIGKILL: i32 = libc::SIGKILL;
+pub(crate) const SIGCONT: i32 = libc::SIGCONT;
 
 /// A handle on one process: its identity, and a kqueue that tells of its exit.
 #[derive(Debug)]
@@ -61,6 +68,14 @@ impl Process {
     /// Whether it has not exited yet; a zombie has.
     pub(crate) fn is_alive(&self) -> bool {
         identity(self.identity.pid) == Some(self.identity)
+    }
+
+    /// Whether it has exited, at the latest at the end of the patience (or earlier, by a signal to this thread).
+    pub(crate) fn wait(&self, patience: Duration) -> bool {
+        let timeout =
+            Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: i64::from(patience.subsec_nanos()) };
+        let _ = poll(&mut [PollFd::new(&self.exit, PollFlags::IN)], Some(&timeout));
+        !self.is_alive()
     }
 }
 
@@ -167,6 +182,16 @@ pub(crate) fn environment_has(pid: u32, key: &str, value: &str) -> Option<bool> 
 /// Every pid in sight.
 pub(crate) fn all_pids() -> Vec<u32> {
     kernel::pids()
+}
+
+/// The effective user of this process.
+pub(crate) fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// The children of the process.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    all_pids().into_iter().filter(|child| parent(*child) == Some(pid)).collect()
 }
 
 /// Every pid in sight that belongs to this user.

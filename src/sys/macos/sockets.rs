@@ -4,7 +4,7 @@
 use std::io;
 use std::ops::RangeInclusive;
 
-use super::{kernel, parse};
+use super::{kernel, parse, process};
 use crate::sys::types::Listener;
 
 /// Every listening TCP socket of the processes that this user may look at.
@@ -33,6 +33,11 @@ pub(crate) fn holders(port: u16) -> Vec<u32> {
     let mut pids = kernel::pids();
     pids.retain(|pid| of_process(*pid).iter().any(|listener| listener.port == port));
     pids
+}
+
+/// The name of a process.
+pub(crate) fn process_name(pid: u32) -> Option<String> {
+    process::info(pid).map(|info| info.comm)
 }
 
 /// From which ports the kernel serves those who ask for any: its default, which sysctl can change.

@@ -52,7 +52,14 @@ impl Tree {
         let run = spawn.environment.iter().find(|(name, _)| name == "DEVRUN_ID");
         let run = run.and_then(|(_, value)| value.to_str()).map(str::to_owned);
         let mut command = Command::new(&spawn.program);
-        command.args(&spawn.args).env_clear().envs(spawn.environment).current_dir(&spawn.cwd);
+        command
+            .args(spawn.argv.get(1..).unwrap_or_default())
+            .env_clear()
+            .envs(spawn.environment)
+            .current_dir(&spawn.cwd);
+        if let Some(name) = spawn.argv.first() {
+            command.arg0(name);
+        }
         if spawn.own_group {
             command.process_group(0);
         }

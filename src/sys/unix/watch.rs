@@ -1,5 +1,6 @@
 //! Waiting for the end of processes that are none of our children: a `Process` has a descriptor that is readable
 //! once it has exited. Nothing here polls.
+#![allow(unsafe_code)]
 
 use std::os::fd::AsFd;
 use std::task::Poll;
@@ -14,7 +15,9 @@ pub(crate) async fn first_to_end(processes: &[Process]) -> u32 {
     let watched: Vec<_> = processes
         .iter()
         .filter_map(|process| {
-            let pidfd = AsyncFd::try_with_interest(process.as_fd(), Interest::READABLE).ok()?;
+            // SAFETY: the pidfd is borrowed for longer than it is registered, and nobody replaces it.
+            let pidfd =
+                unsafe { AsyncFd::register_with_interest(process.as_fd(), Interest::READABLE) }.ok()?;
             Some((process.identity().pid, pidfd))
         })
         .collect();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OPEN_REPARSE_POINT;
 
-use crate::sys::types::Access;
+pub(crate) use crate::sys::types::Access;
 
 /// Where this platform keeps the state of programs, for devrun.
 pub(crate) fn state_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {

@@ -6,9 +6,10 @@ mod handle;
 mod job;
 pub(crate) mod lock;
 mod pipe;
+pub(crate) mod ports;
 pub(crate) mod process;
 mod signals;
-pub(crate) mod sockets;
+mod sockets;
 mod terminal;
 mod tree;
 

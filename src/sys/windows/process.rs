@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, FILETIME, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Console::GetConsoleProcessList;
@@ -19,6 +20,10 @@ use windows_sys::Win32::System::Threading::{
 use super::handle::{done, owned, size_of};
 use super::job;
 pub(crate) use crate::sys::types::{Identity, Info};
+
+pub(crate) const SIGTERM: i32 = 15;
+pub(crate) const SIGKILL: i32 = 9;
+pub(crate) const SIGCONT: i32 = 18;
 
 /// A handle on one process.
 #[derive(Debug)]
@@ -54,8 +59,11 @@ impl Process {
         true
     }
 
-    /// Ends the process, whatever the signal: there are none here.
-    pub(crate) fn signal(&self, _signal: i32) -> io::Result<()> {
+    /// Ends the process, whatever the signal: there are none here. Nothing is ever stopped that could go on.
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<()> {
+        if signal == SIGCONT {
+            return Ok(());
+        }
         if !self.is_alive() {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -67,8 +75,14 @@ impl Process {
 
     /// Whether it has not exited yet.
     pub(crate) fn is_alive(&self) -> bool {
-        // SAFETY: the handle is open; a limit of 0 does not wait.
-        unsafe { WaitForSingleObject(self.handle.as_raw_handle(), 0) != WAIT_OBJECT_0 }
+        !self.wait(Duration::ZERO)
+    }
+
+    /// Whether it has exited, at the latest at the end of the patience.
+    pub(crate) fn wait(&self, patience: Duration) -> bool {
+        let patience = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX - 1);
+        // SAFETY: the handle is open.
+        unsafe { WaitForSingleObject(self.handle.as_raw_handle(), patience) == WAIT_OBJECT_0 }
     }
 }
 
@@ -131,6 +145,19 @@ pub(crate) fn environment_has(_pid: u32, _key: &str, _value: &str) -> Option<boo
 /// Every pid in sight.
 pub(crate) fn all_pids() -> Vec<u32> {
     snapshot().iter().map(|entry| entry.th32ProcessID).collect()
+}
+
+/// Users have no number here.
+pub(crate) fn user() -> u32 {
+    0
+}
+
+/// The children of the process, as far as they are younger.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let Some(start) = identity(pid).map(|parent| parent.start) else { return Vec::new() };
+    let entries = snapshot().into_iter().filter(|entry| entry.th32ParentProcessID == pid);
+    let pids = entries.map(|entry| entry.th32ProcessID);
+    pids.filter(|pid| identity(*pid).is_some_and(|child| child.start >= start)).collect()
 }
 
 /// Every pid in sight: users have no number here.

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::ptr;
 
@@ -12,6 +12,7 @@ use windows_sys::Win32::NetworkManagement::IpHelper::{
 };
 use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6};
 
+use super::process;
 use crate::sys::types::Listener;
 
 /// Every listening TCP socket.
@@ -35,6 +36,18 @@ pub(crate) fn holders(port: u16) -> Vec<u32> {
     pids.sort_unstable();
     pids.dedup();
     pids
+}
+
+/// The name of a process.
+pub(crate) fn process_name(pid: u32) -> Option<String> {
+    process::info(pid).map(|info| info.comm)
+}
+
+/// Whether somebody listens on a loopback address: the table tells. A connection would take two seconds to be
+/// refused.
+pub(crate) fn knock(at: SocketAddr) -> bool {
+    let reaches = |ip: IpAddr| ip == at.ip() || ip.is_unspecified() && (ip.is_ipv6() || at.is_ipv4());
+    listeners().is_ok_and(|all| all.iter().any(|l| l.port == at.port() && reaches(l.ip)))
 }
 
 /// From which ports the system serves those who ask for any: its default, which `netsh` can change.
@@ -112,6 +125,7 @@ mod tests {
         assert!(owner == [std::process::id()] || owner == [0], "{owner:?}");
         let listening = listeners_of(&owner).unwrap();
         assert!(listening.iter().any(|(_, l)| l.port == port && l.ip.is_loopback()), "{listening:?}");
+        assert!(knock(SocketAddr::from(([127, 0, 0, 1], port))));
         drop(server);
         assert!(!listeners().unwrap().iter().any(|l| l.port == port));
     }

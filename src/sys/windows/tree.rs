@@ -57,7 +57,7 @@ impl Tree {
         }
         let Spawn {
             program,
-            args,
+            argv,
             environment,
             cwd,
             own_group,
@@ -68,7 +68,7 @@ impl Tree {
             terminal,
         } = spawn;
         let mut command = Command::new(program);
-        command.args(args).env_clear().envs(environment).current_dir(cwd);
+        command.args(argv.get(1..).unwrap_or_default()).env_clear().envs(environment).current_dir(cwd);
         command.creation_flags(CREATE_SUSPENDED | if own_group { CREATE_NEW_PROCESS_GROUP } else { 0 });
         let [out, err] = outputs;
         if let Some(out) = out {
@@ -175,6 +175,13 @@ fn watch(shared: &Shared, code: Option<i32>, tell: &UnboundedSender<TreeEvent>) 
 
 fn empty(shared: &Shared) -> TreeEvent {
     TreeEvent::Empty { killed: shared.killed.load(Ordering::Relaxed), left: Vec::new() }
+}
+
+impl SpareList {
+    /// Never: a process can't be let out of a job, so nothing in one can be left running.
+    pub(crate) fn spares_pid(&self, _pid: u32) -> bool {
+        false
+    }
 }
 
 /// The kernel ends a job whose owner is gone: nobody's orphans have to be adopted.

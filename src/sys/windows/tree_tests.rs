@@ -10,7 +10,7 @@ fn three_generations(own_group: bool) -> Tree {
 fn spawn(args: &[&str], own_group: bool) -> Spawn {
     Spawn {
         program: std::env::var_os("COMSPEC").unwrap().into(),
-        args: args.iter().map(Into::into).collect(),
+        argv: ["cmd"].iter().chain(args).map(Into::into).collect(),
         environment: std::env::vars_os().collect(),
         cwd: std::env::temp_dir(),
         own_group,

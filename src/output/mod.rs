@@ -1,0 +1,15 @@
+//! The command's output when it is not in a terminal: passed on as it comes, kept in a bounded log, looked
+//! through for what went wrong. No byte is changed, reordered within a stream, or sent to the other stream.
+
+mod diagnose;
+mod log;
+mod pass;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use diagnose::{Diagnosis, diagnose};
+pub(crate) use log::Log;
+pub(crate) use pass::{PassOn, Route};
+pub(crate) use text::strip_control;

@@ -1,0 +1,94 @@
+//! Output made safe to show: no control sequence, control character or bidirectional override is left.
+
+/// The text of a piece of output, without everything that steers a terminal. Line ends become `\n`.
+pub(crate) fn strip_control(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(char) = rest.next() {
+        match char {
+            '\x1b' => skip_escape(&mut rest),
+            '\u{9b}' => skip_control_sequence(&mut rest),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut rest),
+            '\r' => {
+                rest.next_if_eq(&'\n');
+                clean.push('\n');
+            }
+            '\n' | '\t' => clean.push(char),
+            _ if char.is_control() || is_bidi(char) => {}
+            _ => clean.push(char),
+        }
+    }
+    clean
+}
+
+type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+
+fn skip_escape(rest: &mut Rest) {
+    match rest.peek() {
+        Some('[') => {
+            rest.next();
+            skip_control_sequence(rest);
+        }
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            rest.next();
+            skip_string(rest);
+        }
+        Some(' '..='~') => {
+            while rest.next_if(|char| (' '..='/').contains(char)).is_some() {}
+            rest.next_if(|char| ('0'..='~').contains(char));
+        }
+        _ => {}
+    }
+}
+
+/// `ESC [` parameters, intermediates, one final character.
+fn skip_control_sequence(rest: &mut Rest) {
+    while rest.next_if(|char| (' '..='?').contains(char)).is_some() {}
+    rest.next_if(|char| ('@'..='~').contains(char));
+}
+
+/// `ESC ]` and its like: up to BEL or `ESC \`; a line end ends it too, so that a torn one hides one line at most.
+fn skip_string(rest: &mut Rest) {
+    while let Some(char) = rest.next_if(|char| *char != '\n') {
+        match char {
+            '\x07' | '\u{9c}' => return,
+            '\x1b' => {
+                rest.next_if_eq(&'\\');
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_bidi(char: char) -> bool {
+    matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_text_is_left() {
+        let cases: &[(&[u8], &str)] = &[
+            (b"plain \xc3\xa4\ttab\nnext", "plain \u{e4}\ttab\nnext"),
+            (b"\x1b[32mgreen\x1b[0m \x1b[1;38;5;4mblue\x1b[m", "green blue"),
+            (b"a\x1b]0;title\x07b\x1b]52;c;aGk=\x1b\\c", "abc"),
+            (b"a\x1bPq...\x1b\\b\x1b(Bc\x1b7d\x1b=e", "abcde"),
+            (b"one\r\ntwo\rthree", "one\ntwo\nthree"),
+            (b"bell\x07 back\x08 nul\x00 del\x7f", "bell back nul del"),
+            ("\u{9b}31mc1\u{9d}0;t\u{9c}!".as_bytes(), "c1!"),
+            ("ab\u{202e}cd\u{2069}".as_bytes(), "abcd"),
+            (b"torn \x1b]0;never ends\nnext line", "torn \nnext line"),
+            (b"cut \x1b[3", "cut "),
+            (b"cut \x1b", "cut "),
+            (b"bad \xff utf-8", "bad \u{fffd} utf-8"),
+            ("\x1b\u{e4}".as_bytes(), "\u{e4}"),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(strip_control(bytes), *expected, "{:?}", String::from_utf8_lossy(bytes));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+use super::*;
+use crate::plan::{ExtraPort, PortRange, Wanted};
+use std::collections::BTreeSet;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Barrier;
+
+fn id(number: u64) -> ServerId {
+    ServerId(format!("{number:016x}"))
+}
+
+fn registry() -> (tempfile::TempDir, Registry) {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::at(&folder.path().join("state")).unwrap();
+    (folder, registry)
+}
+
+/// A range of its own for each test, since they run beside each other and in worktrees beside this one.
+fn range(length: u16) -> PortRange {
+    let first = 12_000 + (std::process::id() % 400) as u16 * 40;
+    let base = std::sync::LazyLock::force(&NEXT).fetch_add(length, std::sync::atomic::Ordering::Relaxed);
+    PortRange::new(Port::new(first + base).unwrap(), Port::new(first + base + length - 1).unwrap()).unwrap()
+}
+
+static NEXT: std::sync::LazyLock<std::sync::atomic::AtomicU16> = std::sync::LazyLock::new(Default::default);
+
+fn wish(range: &PortRange) -> PortWish {
+    let derived = Port::new(*range.numbers().start()).unwrap();
+    PortWish { wanted: None, derived, strict: false, range: range.clone(), extra: Vec::new() }
+}
+
+fn wanted(range: &PortRange, strict: bool) -> PortWish {
+    let wish = wish(range);
+    PortWish { wanted: Some(Wanted { port: wish.derived, by: WantedBy::User }), strict, ..wish }
+}
+
+#[test]
+fn a_port_held_on_any_address_is_skipped() {
+    for address in ["127.0.0.1", "0.0.0.0", "[::1]", "[::]"] {
+        for registry in [None, Some(registry())] {
+            let range = range(2);
+            let first = *range.numbers().start();
+            let listener = TcpListener::bind(format!("{address}:{first}")).unwrap();
+            let registry = registry.as_ref().map(|(_, registry)| registry);
+            let leases = acquire(registry, &id(1), &wanted(&range, false), None).unwrap();
+            assert_eq!(leases.main.port().get(), first + 1, "{address}");
+            assert_eq!(leases.busy.unwrap().wanted.get(), first);
+            let error = acquire(registry, &id(1), &wanted(&range, true), None).unwrap_err();
+            assert_eq!((error.kind(), error.what()), (Kind::PortTaken, &*format!("port {first} is taken")));
+            drop(listener);
+        }
+    }
+}
+
+#[test]
+fn servers_bind_over_the_reservation_on_every_address() {
+    let (_folder, registry) = registry();
+    let range = range(1);
+    let leases = acquire(Some(&registry), &id(1), &wish(&range), None).unwrap();
+    let port = leases.main.port().get();
+    for address in ["127.0.0.1", "0.0.0.0", "[::1]", "[::]"] {
+        // The standard library sets SO_REUSEADDR, as servers do.
+        TcpListener::bind(format!("{address}:{port}")).unwrap_or_else(|e| panic!("{address}: {e}"));
+    }
+    let plain = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let refused = plain.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::AddrInUse, "one that does not set it is kept away");
+}
+
+#[test]
+fn without_the_reservation_the_lease_stays() {
+    let (_folder, registry) = registry();
+    let range = range(1);
+    let mut leases = acquire(Some(&registry), &id(1), &wish(&range), None).unwrap();
+    leases.drop_reservations();
+    assert!(!leases.main.is_reserved());
+    let error = acquire(Some(&registry), &id(2), &wish(&range), None).unwrap_err();
+    assert_eq!(error.what(), format!("no port is free in {range}"));
+    drop(leases);
+    crate::testing::eventually("free again", || {
+        acquire(Some(&registry), &id(2), &wish(&range), None).is_ok()
+    });
+}
+
+#[test]
+fn sixty_at_once_get_sixty_ports() {
+    let (_folder, registry) = registry();
+    let range = range(60);
+    let together = Barrier::new(60);
+    for round in 0..5 {
+        let leases: Vec<Leases> = std::thread::scope(|scope| {
+            let start = |number| {
+                let (registry, range, together) = (&registry, &range, &together);
+                scope.spawn(move || {
+                    together.wait();
+                    acquire(Some(registry), &id(number), &wish(range), None).unwrap()
+                })
+            };
+            let threads: Vec<_> = (0..60).map(|number| start(round * 100 + number)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let ports: BTreeSet<Port> = leases.iter().map(|leases| leases.main.port()).collect();
+        assert_eq!(ports.len(), 60);
+        let exhausted = std::time::Instant::now();
+        assert!(acquire(Some(&registry), &id(999), &wish(&range), None).is_err());
+        assert!(exhausted.elapsed().as_secs() < 1);
+        drop(leases);
+        crate::testing::eventually("all free again", || {
+            range.numbers().all(|port| bound(Port::new(port).unwrap(), false).is_ok())
+        });
+    }
+}
+
+#[test]
+fn a_port_is_kept_through_what_is_left_of_its_connections() {
+    let (_folder, registry) = registry();
+    let range = range(2);
+    let leases = acquire(Some(&registry), &id(1), &wish(&range), None).unwrap();
+    let port = leases.main.port().get();
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    drop(listener.accept().unwrap()); // the server closes first: TIME_WAIT is on its port
+    drop((client, listener, leases));
+    crate::testing::eventually("the connection is closed", || ports::has_only_closed_connections(port));
+    crate::testing::eventually("the same port again", || {
+        let last = PortSet { main: Port::new(port).unwrap(), extra: Vec::new() };
+        acquire(Some(&registry), &id(1), &wish(&range), Some(&last)).unwrap().main.port().get() == port
+    });
+}
+
+#[test]
+fn ports_of_other_projects_are_last_and_extra_ports_come_back() {
+    let (_folder, registry) = registry();
+    let range = range(4);
+    let numbers: Vec<u16> = range.numbers().collect();
+    let extra = ["api", "db"].map(|name| ExtraPort { name: name.into(), variables: Vec::new() }).to_vec();
+    let with_extra = PortWish { extra, ..wish(&range) };
+    let first = acquire(Some(&registry), &id(1), &with_extra, None).unwrap().ports();
+    assert_eq!(first.main.get(), numbers[0]);
+    crate::testing::eventually("closed in children of other tests too", || {
+        let again = acquire(Some(&registry), &id(1), &with_extra, Some(&first));
+        again.is_ok_and(|leases| leases.ports() == first)
+    });
+    crate::testing::eventually("the one port that is nobody's", || {
+        acquire(Some(&registry), &id(2), &wish(&range), None).unwrap().main.port().get() == numbers[3]
+    });
+}
+
+#[test]
+fn inside_another_devrun_nothing_is_taken() {
+    let range = range(1);
+    let outer = acquire(None, &id(1), &wish(&range), None).unwrap();
+    let port = outer.main.port();
+    let wish = PortWish { wanted: Some(Wanted { port, by: WantedBy::OuterDevrun }), ..wish(&range) };
+    let inner = acquire(None, &id(2), &wish, None).unwrap();
+    assert_eq!((inner.main.port(), inner.main.is_reserved()), (port, false));
+}

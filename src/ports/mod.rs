@@ -1,0 +1,9 @@
+//! Which port a server gets, and keeping it until it is used. No port is ever tested by connecting to it, and
+//! none is handed out that anybody else has.
+
+mod choice;
+mod holder;
+mod lease;
+
+pub(crate) use choice::System;
+pub(crate) use lease::{Busy, Lease, Leases, acquire};

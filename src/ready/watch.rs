@@ -1,0 +1,282 @@
+//! Watches the sockets of a tree: knocks at the wanted port, sees who listens where, has each listener asked.
+//! No decision about which port is the server is made here (see `pick`).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::pick::{Candidate, NEVER_A_SERVER, Standing, pick};
+use super::probe::{self, Question, Reply};
+use super::wait::{Answer, Members, NotReady};
+use crate::event::Seen;
+use crate::output::strip_control;
+use crate::plan::Port;
+use crate::sys::{self, Listener};
+
+/// Between two looks at the sockets of the tree.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// How long a stranger must have had the port to himself.
+const STRANGER_AFTER: Duration = Duration::from_secs(1);
+/// How long a socket must listen if that alone is the answer: some servers open one only to try a port.
+const CONNECT_SETTLED: Duration = Duration::from_millis(150);
+
+pub(super) struct Watch {
+    wanted: Port,
+    question: Question,
+    members: Members,
+    ephemeral: RangeInclusive<u16>,
+    started: Instant,
+    open: Vec<Open>,
+    replies: UnboundedReceiver<(u64, Reply)>,
+    reply_to: UnboundedSender<(u64, Reply)>,
+    stranger_since: Option<Instant>,
+}
+
+/// A socket on which a member listens.
+struct Open {
+    pid: u32,
+    listener: Listener,
+    since: Instant,
+    reply: Option<Reply>,
+    /// The task that asks it; ends when this is dropped.
+    asking: JoinSet<()>,
+}
+
+impl Watch {
+    pub(super) fn new(wanted: Port, question: Question, members: Members) -> Self {
+        let (reply_to, replies) = unbounded_channel();
+        Self {
+            wanted,
+            question,
+            members,
+            ephemeral: sys::ephemeral_ports(),
+            started: Instant::now(),
+            open: Vec::new(),
+            replies,
+            reply_to,
+            stranger_since: None,
+        }
+    }
+
+    pub(super) async fn run(mut self, tell: &mut impl FnMut(Seen)) -> Result<Answer, NotReady> {
+        let mut told = None;
+        let mut next_look = Instant::now();
+        let mut next_knock = next_look;
+        loop {
+            let listens = self.on_wanted().next().is_some();
+            tokio::select! {
+                biased;
+                Some((inode, reply)) = self.replies.recv() => self.hear(inode, reply),
+                () = sleep_until(next_knock), if !listens => {
+                    next_knock = Instant::now() + self.knock_every();
+                    if self.knock() {
+                        self.look();
+                        next_look = Instant::now() + LOOK_EVERY;
+                        self.suspect_stranger()?;
+                    } else {
+                        self.stranger_since = None;
+                    }
+                }
+                () = sleep_until(next_look) => {
+                    self.look();
+                    next_look = Instant::now() + LOOK_EVERY;
+                }
+            }
+            if let Some(index) = pick(self.wanted.get(), &self.candidates()) {
+                return Ok(self.answer(&self.open[index]));
+            }
+            let seen = self.seen();
+            if told.as_ref() != Some(&seen) {
+                tell(seen.clone());
+                told = Some(seen);
+            }
+        }
+    }
+
+    /// Where the tree listens now, without asking: the wanted port, or the only other one that can be meant.
+    pub(super) fn found(mut self) -> Option<Answer> {
+        self.open = self.listening().into_iter().map(|(pid, listener)| Open::new(pid, listener)).collect();
+        let first = self.on_wanted().next().or_else(|| {
+            let mut likely = self.open.iter().filter(|open| !self.ephemeral.contains(&open.listener.port));
+            likely.next().filter(|first| likely.all(|open| open.listener.port == first.listener.port))
+        });
+        first.map(|open| self.answer(open))
+    }
+
+    fn on_wanted(&self) -> impl Iterator<Item = &Open> {
+        self.open.iter().filter(|open| open.listener.port == self.wanted.get())
+    }
+
+    /// Often at first, when every millisecond counts; after minutes of compiling, nobody sees 50 ms.
+    fn knock_every(&self) -> Duration {
+        let stranger = self.stranger_since.is_some();
+        Duration::from_millis(match self.started.elapsed().as_secs() {
+            _ if stranger => 50,
+            0..2 => 1,
+            2..10 => 2,
+            10..60 => 5,
+            60..300 => 10,
+            _ => 50,
+        })
+    }
+
+    fn knock(&self) -> bool {
+        [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
+            .into_iter()
+            .any(|ip| sys::knock(SocketAddr::new(ip, self.wanted.get())))
+    }
+
+    /// The sockets on which members listen and which may be the server.
+    fn listening(&self) -> Vec<(u32, Listener)> {
+        let mut found = sys::listeners_of(&(self.members)()).unwrap_or_default();
+        found.retain(|(_, l)| l.port == self.wanted.get() || !NEVER_A_SERVER.contains(&l.port));
+        found
+    }
+
+    /// Compares what is open with what was: forgets what is gone, has asked what is new.
+    fn look(&mut self) {
+        let found = self.listening();
+        self.open.retain(|open| found.iter().any(|(_, listener)| *listener == open.listener));
+        for (pid, listener) in found {
+            match self.open.iter_mut().find(|open| open.listener == listener) {
+                Some(open) => open.pid = pid,
+                None => self.open.push(Open::new(pid, listener)),
+            }
+        }
+        let wanted = self.wanted.get();
+        let wanted_listens = self.on_wanted().next().is_some();
+        for open in &mut self.open {
+            // Others only if they stay, and only while the wanted one is not there.
+            let ask = if wanted_listens {
+                open.listener.port == wanted
+            } else {
+                open.since.elapsed() >= LOOK_EVERY
+            };
+            if !ask {
+                open.asking = JoinSet::new(); // dropping the old one ends its task
+            } else if open.asking.is_empty() && !matches!(open.reply, Some(Reply::Answer { .. })) {
+                let (inode, to) = (open.listener.inode, self.reply_to.clone());
+                let at = SocketAddr::new(probe::reachable(open.listener.ip), open.listener.port);
+                // The receiver goes with the watch, and so does this task.
+                open.asking.spawn(probe::ask(at, self.question.clone(), move |reply| {
+                    let _ = to.send((inode, reply));
+                }));
+            }
+            while open.asking.try_join_next().is_some() {}
+        }
+    }
+
+    fn hear(&mut self, inode: u64, reply: Reply) {
+        if let Some(open) = self.open.iter_mut().find(|open| open.listener.inode == inode) {
+            open.reply = Some(reply);
+        }
+    }
+
+    /// Somebody listens on the wanted port. No member? Then it is a stranger, unless that changes soon.
+    fn suspect_stranger(&mut self) -> Result<(), NotReady> {
+        if self.on_wanted().next().is_some() {
+            self.stranger_since = None;
+            return Ok(());
+        }
+        if self.stranger_since.get_or_insert_with(Instant::now).elapsed() < STRANGER_AFTER {
+            return Ok(());
+        }
+        let port = self.wanted;
+        let pid = sys::holders(port.get()).first().copied();
+        let who = pid.map_or("a process of another user".to_string(), describe);
+        Err(NotReady::Stranger { port, pid, who })
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let candidate = |open: &Open| Candidate {
+            port: open.listener.port,
+            ephemeral: self.ephemeral.contains(&open.listener.port),
+            age: open.since.elapsed(),
+            standing: match open.reply {
+                Some(Reply::Answer { .. })
+                    if self.question == Question::Connect && open.since.elapsed() < CONNECT_SETTLED =>
+                {
+                    Standing::Pending
+                }
+                Some(Reply::Answer { status, .. }) => Standing::Answered(status),
+                Some(Reply::Failing(_) | Reply::NotHttp) => Standing::Refused,
+                Some(Reply::Silence) | None => Standing::Pending,
+            },
+        };
+        self.open.iter().map(candidate).collect()
+    }
+
+    fn seen(&self) -> Seen {
+        let all = self.open.iter().filter(|open| open.listener.port != self.wanted.get());
+        match self.on_wanted().chain(all).next().map(|open| open.reply) {
+            None => Seen::NothingListens,
+            Some(Some(Reply::Failing(status))) => Seen::Status(status),
+            Some(Some(Reply::NotHttp)) => Seen::NotHttp,
+            Some(Some(Reply::Answer { .. } | Reply::Silence) | None) => Seen::NoAnswer,
+        }
+    }
+
+    fn answer(&self, open: &Open) -> Answer {
+        let port = Port::new(open.listener.port).expect("nobody listens on port 0");
+        let scheme =
+            if matches!(open.reply, Some(Reply::Answer { https: true, .. })) { "https" } else { "http" };
+        let ours: Vec<Listener> =
+            self.open.iter().map(|open| open.listener).filter(|l| l.port == port.get()).collect();
+        let host = if leads_here(&ours) {
+            "localhost".to_string()
+        } else {
+            match probe::reachable(open.listener.ip) {
+                IpAddr::V4(ip) => ip.to_string(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
+            }
+        };
+        Answer {
+            url: format!("{scheme}://{host}:{port}"),
+            port,
+            pid: Some(open.pid),
+            moved: port != self.wanted,
+        }
+    }
+}
+
+impl Open {
+    fn new(pid: u32, listener: Listener) -> Self {
+        Self { pid, listener, since: Instant::now(), reply: None, asking: JoinSet::new() }
+    }
+}
+
+/// Whether `localhost` leads to these sockets of ours: the name means a family on which one of them is, and
+/// nobody else has the same port there.
+fn leads_here(ours: &[Listener]) -> bool {
+    let Some(port) = ours.first().map(|listener| listener.port) else {
+        return false;
+    };
+    let everybody = sys::listeners().unwrap_or_default();
+    let foreign = everybody.iter().any(|l| l.port == port && !ours.contains(l) && reached_by_localhost(l.ip));
+    let here = ours.iter().any(|l| match l.ip {
+        IpAddr::V4(ip) => ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST,
+        IpAddr::V6(ip) => ip.is_unspecified() || ip == Ipv6Addr::LOCALHOST && localhost_is_v6(),
+    });
+    here && !foreign
+}
+
+fn reached_by_localhost(ip: IpAddr) -> bool {
+    ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST
+}
+
+/// On some systems the hosts file gives `::1` other names only.
+fn localhost_is_v6() -> bool {
+    ("localhost", 0).to_socket_addrs().is_ok_and(|mut all| all.any(|at| at.is_ipv6()))
+}
+
+/// A process in words. Its arguments stay out: they may hold secrets.
+fn describe(pid: u32) -> String {
+    match sys::process_name(pid) {
+        Some(name) => format!("{} (pid {pid})", strip_control(name.as_bytes()).replace(['\n', '\t'], " ")),
+        None => format!("pid {pid}"),
+    }
+}

@@ -1,0 +1,143 @@
+//! One run's hold on its server: the lock that lives as long as the tree, and the record written under it.
+//! Nothing here decides what to do about a server that runs already.
+
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use super::record::Record;
+use super::store::{Problem, Registry};
+use crate::error::{Error, Kind};
+use crate::plan::ServerId;
+use crate::sys::files::{self, Access};
+use crate::sys::lock;
+
+/// The hold. The lock is free once every copy of its descriptor is closed, those of forked processes included.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    registry: Registry,
+    run: String,
+    lock: File,
+    marker: PathBuf,
+    previous: Option<Record>,
+    problem: Option<Problem>,
+}
+
+/// The answer to `Registry::claim`.
+#[derive(Debug)]
+pub(crate) enum Claiming {
+    Ours(Claim),
+    /// Another run has it.
+    Held {
+        /// The id of that run, unless it has just begun.
+        run: Option<String>,
+        /// The pid of its front, likewise.
+        front: Option<u32>,
+    },
+}
+
+/// A name for a run that no other run has, and that nobody guesses: the value of `DEVRUN_ID`.
+pub(crate) fn new_run_id() -> String {
+    // Each `RandomState` has a key of its own from the system's randomness.
+    let half = |salt: u32| RandomState::new().hash_one((salt, std::process::id(), std::time::Instant::now()));
+    format!("{:016x}{:016x}", half(0), half(1))
+}
+
+impl Registry {
+    /// Takes the server for this run, unless a live tree has it.
+    pub(crate) fn claim(&self, id: &ServerId, run: &str) -> Result<Claiming, Error> {
+        let path = self.server(id).join("lock");
+        let failed = |e: io::Error| {
+            Error::new(Kind::Internal, format!("{} can't be locked", path.display())).source(e)
+        };
+        files::create_folder(&self.server(id)).map_err(failed)?;
+        let mut lock = files::open_regular(&path, Access::Write).map_err(failed)?;
+        if !lock::try_lock(&lock).map_err(failed)? {
+            let (run, front) = holder(&mut lock);
+            return Ok(Claiming::Held { run, front });
+        }
+        // What a killed run left here must not be taken for the id of this one.
+        lock.set_len(0).map_err(failed)?;
+        let marker = self.live().join(format!("{}.{run}", id.0));
+        files::open_regular(&marker, Access::Write).map_err(failed)?;
+        write_holder(&mut lock, run).map_err(failed)?;
+        let (previous, problem) = match self.read_locked(id) {
+            Ok(previous) => (previous, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        Ok(Claiming::Ours(Claim {
+            registry: self.clone(),
+            run: run.to_string(),
+            lock,
+            marker,
+            previous,
+            problem,
+        }))
+    }
+
+    /// Which run holds the lock of the server, if one does and has said so.
+    pub(crate) fn live_run(&self, id: &ServerId) -> Option<String> {
+        let mut file = files::open_regular(&self.server(id).join("lock"), Access::Read).ok()?;
+        if lock::is_locked(&file).unwrap_or(false) { holder(&mut file).0 } else { None }
+    }
+
+    /// The record of the run that holds the lock: `None` while that run has not written one.
+    pub(crate) fn live_record(&self, id: &ServerId) -> Option<Record> {
+        let run = self.live_run(id)?;
+        self.read(id).ok().flatten().filter(|record| record.run == run)
+    }
+}
+
+impl Claim {
+    pub(crate) fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// The lock: the guard keeps a copy of it for as long as the tree lives.
+    pub(crate) fn lock(&self) -> &File {
+        &self.lock
+    }
+
+    /// The record of the run before.
+    pub(crate) fn previous(&self) -> Option<&Record> {
+        self.previous.as_ref()
+    }
+
+    /// What was wrong with the record of the run before.
+    pub(crate) fn warning(&self) -> Option<&str> {
+        self.problem.as_ref().map(|problem| problem.text.as_str())
+    }
+
+    /// Replaces the record. A record of a newer version stays, and that is said once, by `warning`.
+    pub(crate) fn write(&self, record: &Record) -> Result<(), Error> {
+        if self.problem.as_ref().is_some_and(|problem| problem.newer) {
+            return Ok(());
+        }
+        self.registry.write(record)
+    }
+
+    /// Writes the last record of a run whose tree is empty: nobody will look for its ghosts.
+    pub(crate) fn end(&self, record: &Record) -> Result<(), Error> {
+        let written = self.write(record);
+        // Left behind, either costs a later start a look and nothing more.
+        let _ = fs::remove_file(&self.marker).and_then(|()| self.lock.set_len(0));
+        written
+    }
+}
+
+/// The lock file tells who holds it: the record may still be that of the run before.
+fn write_holder(lock: &mut File, run: &str) -> io::Result<()> {
+    lock.seek(SeekFrom::Start(0))?;
+    lock.write_all(format!("{run} {}\n", std::process::id()).as_bytes())
+}
+
+fn holder(lock: &mut File) -> (Option<String>, Option<u32>) {
+    let mut text = String::new();
+    let read = lock.take(100).read_to_string(&mut text);
+    // Without the line's end it is being written just now.
+    let Some((run, front)) = read.ok().and_then(|_| text.strip_suffix('\n')?.split_once(' ')) else {
+        return (None, None);
+    };
+    (Some(run.to_string()), front.parse().ok())
+}

@@ -1,0 +1,132 @@
+use super::super::store::tests::{record, registry};
+use super::*;
+use crate::registry::{Claiming, Phase};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// A shell with two children, one of them without any environment. Its output ends when all three are dead.
+struct Tree(Child);
+
+impl Tree {
+    fn start(run: Option<&str>, ignore: bool) -> Self {
+        let trap = if ignore { "trap '' TERM;" } else { "" };
+        let script = format!("{trap} env -i sleep 300 & sleep 300 & echo up; wait; wait; sleep 300");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).stdout(Stdio::piped()).stdin(Stdio::null());
+        if let Some(run) = run {
+            command.env("DEVRUN_ID", run);
+        }
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::with_capacity(3, child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        crate::testing::eventually("both children run", || process::members(child.id()).len() == 2);
+        Self(child)
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        let mut pids = process::members(self.0.id());
+        pids.push(self.0.id());
+        pids.sort_unstable();
+        pids
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        for pid in self.pids() {
+            if let Ok(Some(process)) = Process::of_pid(pid) {
+                let _ = process.signal(process::SIGKILL);
+            }
+        }
+        let _ = self.0.wait();
+    }
+}
+
+fn running(run: &str, leader: u32) -> Record {
+    Record { state: Phase::Ready, leader: process::identity(leader), ..record(7, run) }
+}
+
+/// As if front and guard of this run had been killed: the marker and the record are there, the lock is free.
+fn leave(registry: &Registry, record: &Record) {
+    let Claiming::Ours(claim) = registry.claim(&record.id, &record.run).unwrap() else { panic!("held") };
+    claim.write(record).unwrap();
+    drop(claim);
+    crate::testing::eventually("the lock is free", || !registry.is_live(&record.id));
+}
+
+fn end_all(registry: &Registry) -> Vec<Ghosts> {
+    end_ghosts(registry, &|_| false, false)
+}
+
+#[test]
+fn the_whole_tree_is_ended_and_the_next_look_finds_nothing() {
+    for ignore in [false, true] {
+        let (_folder, registry) = registry();
+        let run = format!("ghost-run-{ignore}");
+        let tree = Tree::start(Some(&run), ignore);
+        let pids = tree.pids();
+        leave(&registry, &running(&run, tree.0.id()));
+        assert_eq!(end_ghosts(&registry, &|_| false, true)[0].ended, pids, "dry: named");
+        assert_eq!(tree.pids(), pids, "dry: not touched");
+        let ended = end_all(&registry);
+        assert_eq!(ended.len(), 1);
+        assert_eq!((&*ended[0].name, &ended[0].ended, &ended[0].left), ("server-7", &pids, &vec![]));
+        assert!(end_all(&registry).is_empty());
+        assert!(pids.iter().all(|pid| process::info(*pid).is_none_or(|info| info.state == 'Z')));
+    }
+}
+
+#[test]
+fn a_member_started_after_the_last_look_is_found_by_its_environment() {
+    let (_folder, registry) = registry();
+    let mut leader = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let record = running("late-run", leader.id());
+    let tree = Tree::start(Some("late-run"), false);
+    let pids = tree.pids();
+    leader.kill().unwrap();
+    leader.wait().unwrap();
+    leave(&registry, &record);
+    assert_eq!(end_all(&registry)[0].ended, pids);
+}
+
+#[test]
+fn strangers_live() {
+    let cases: [(&str, fn(&mut Record)); 6] = [
+        ("another boot", |record| record.boot = Some("other".into())),
+        ("no boot id", |record| record.boot = None),
+        ("recycled within a tick", |record| {
+            let leader = record.leader.as_mut().unwrap();
+            leader.inode = leader.inode.map(|inode| inode - 1);
+        }),
+        ("recycled, on a kernel without pidfs", |record| record.leader.as_mut().unwrap().inode = None),
+        ("recycled later", |record| record.leader.as_mut().unwrap().start -= 1),
+        ("no identity", |record| record.leader = None),
+    ];
+    for (case, change) in cases {
+        let (_folder, registry) = registry();
+        let tree = Tree::start(None, false);
+        let pids = tree.pids();
+        let mut record = running("stranger-run", tree.0.id());
+        change(&mut record);
+        leave(&registry, &record);
+        assert!(end_all(&registry).is_empty(), "{case}");
+        assert_eq!(tree.pids(), pids, "{case}");
+        assert!(pids.iter().all(|pid| Process::of_pid(*pid).unwrap().unwrap().is_alive()), "{case}");
+    }
+}
+
+#[test]
+fn a_living_run_and_the_spared_are_left_alone() {
+    let (_folder, registry) = registry();
+    let tree = Tree::start(Some("living-run"), false);
+    let record = running("living-run", tree.0.id());
+    let Claiming::Ours(claim) = registry.claim(&record.id, &record.run).unwrap() else { panic!("held") };
+    claim.write(&record).unwrap();
+    assert!(end_all(&registry).is_empty());
+    drop(claim);
+    crate::testing::eventually("the lock is free", || !registry.is_live(&record.id));
+    let pids = tree.pids();
+    let spared = |info: &Info| pids.contains(&info.pid);
+    assert!(end_ghosts(&registry, &spared, false).is_empty());
+    assert_eq!(tree.pids(), pids);
+}

@@ -1,0 +1,264 @@
+//! The record of one server as it stands on disk. Data and its checking only: nothing here touches a file.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::redact::redacted;
+use crate::event::Exit;
+use crate::plan::{Plan, Port, PortSet, ServerId};
+use crate::sys::files::os_string;
+use crate::sys::process::Identity;
+
+/// The version that this devrun writes, and the highest that it reads.
+const VERSION: u32 = 1;
+
+/// What is known of a server: its last run, running or over. It outlives the run, which is how ports stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(super) version: u32,
+    pub(crate) id: ServerId,
+    pub(crate) name: String,
+    pub(crate) cwd: Text,
+    /// Without the values of arguments that are named like a secret.
+    pub(crate) argv: Vec<Text>,
+    /// The port leased to it, whatever port it listens on.
+    pub(crate) port: Port,
+    #[serde(default)]
+    pub(crate) extra_ports: BTreeMap<String, Port>,
+    /// Where it answers.
+    pub(crate) url: String,
+    pub(crate) state: Phase,
+    /// The value of `DEVRUN_ID` in the environment of the run's processes.
+    pub(crate) run: String,
+    pub(crate) boot: Option<String>,
+    pub(crate) front: Option<Identity>,
+    pub(crate) guard: Option<Identity>,
+    pub(crate) leader: Option<Identity>,
+    /// Of the last look; a tree changes all the time.
+    #[serde(default)]
+    pub(crate) members: Vec<Identity>,
+    /// Milliseconds since 1970.
+    pub(crate) started_at: u64,
+    /// Of the last change of the state, likewise.
+    pub(crate) changed_at: u64,
+    pub(crate) ready_ms: Option<u64>,
+    pub(crate) exit: Option<RecordedExit>,
+}
+
+/// Where a run is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Phase {
+    Starting,
+    Ready,
+    Stopping,
+    /// It was asked to end, or exited with 0.
+    Stopped,
+    /// It ended by itself, otherwise than with 0, or its devrun was killed.
+    Crashed,
+}
+
+impl Phase {
+    /// The word for it on the terminal and in `--json`.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::Ready => "ready",
+            Phase::Stopping => "stopping",
+            Phase::Stopped => "stopped",
+            Phase::Crashed => "crashed",
+        }
+    }
+
+    /// What a record in this phase means once its lock is free.
+    pub(crate) fn once_dead(self) -> Self {
+        match self {
+            Phase::Starting | Phase::Ready | Phase::Stopping => Phase::Crashed,
+            Phase::Stopped => Phase::Stopped,
+            Phase::Crashed => Phase::Crashed,
+        }
+    }
+}
+
+/// How the command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RecordedExit {
+    Code(i32),
+    Signal(i32),
+}
+
+impl From<Exit> for RecordedExit {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Code(code) => Self::Code(code),
+            Exit::Signal(signal) => Self::Signal(signal),
+        }
+    }
+}
+
+/// Why a record can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    Damaged(String),
+    /// Written by a devrun that knows this version.
+    Newer(u32),
+}
+
+impl Record {
+    /// The first record of a run, before anything was started.
+    pub(crate) fn new(plan: &Plan, ports: &PortSet, url: &str, run: &str, boot: Option<String>) -> Self {
+        let now = now_ms();
+        Self {
+            version: VERSION,
+            id: plan.id.clone(),
+            name: plan.name.clone(),
+            cwd: Text(plan.cwd.clone().into_os_string()),
+            argv: redacted(&plan.argv).into_iter().map(Text).collect(),
+            port: ports.main,
+            extra_ports: ports.extra.iter().cloned().collect(),
+            url: url.to_string(),
+            state: Phase::Starting,
+            run: run.to_string(),
+            boot,
+            front: None,
+            guard: None,
+            leader: None,
+            members: Vec::new(),
+            started_at: now,
+            changed_at: now,
+            ready_ms: None,
+            exit: None,
+        }
+    }
+
+    /// Moves the run to another phase, now.
+    pub(crate) fn enter(&mut self, state: Phase) {
+        self.state = state;
+        self.changed_at = now_ms();
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        PathBuf::from(&self.cwd.0)
+    }
+
+    /// The ports that the run had.
+    pub(crate) fn ports(&self) -> PortSet {
+        PortSet { main: self.port, extra: self.extra_ports.clone().into_iter().collect() }
+    }
+
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a record has string keys and no failing field")
+    }
+
+    /// Reads what `to_json` wrote for this server.
+    pub(crate) fn from_json(json: &[u8], id: &ServerId) -> Result<Self, Unusable> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let damaged = |e: serde_json::Error| Unusable::Damaged(e.to_string());
+        match serde_json::from_slice::<Versioned>(json).map_err(damaged)?.version {
+            VERSION => {}
+            newer if newer > VERSION => return Err(Unusable::Newer(newer)),
+            other => return Err(Unusable::Damaged(format!("there never was a version {other}"))),
+        }
+        let record: Self = serde_json::from_slice(json).map_err(damaged)?;
+        if record.id != *id {
+            return Err(Unusable::Damaged(format!("it is the record of another server, {}", record.id.0)));
+        }
+        Ok(record)
+    }
+}
+
+/// Milliseconds since 1970, by a clock that can be set back.
+pub(crate) fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An argument or a path. In JSON a string, in which a byte that is no UTF-8 is `\xNN` and a backslash is `\\`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(crate) struct Text(pub(crate) OsString);
+
+impl Text {
+    /// For people.
+    pub(crate) fn lossy(&self) -> Cow<'_, str> {
+        self.0.to_string_lossy()
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> String {
+        encoded(&text.0)
+    }
+}
+
+impl TryFrom<String> for Text {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        decoded(&text).map(Text).ok_or_else(|| format!("a backslash that leads nowhere: {text}"))
+    }
+}
+
+fn encoded(text: &OsStr) -> String {
+    text.as_encoded_bytes().utf8_chunks().fold(String::new(), |mut out, chunk| {
+        out.push_str(&chunk.valid().replace('\\', r"\\"));
+        chunk.invalid().iter().for_each(|byte| out.push_str(&format!(r"\x{byte:02x}")));
+        out
+    })
+}
+
+fn decoded(text: &str) -> Option<OsString> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        bytes.extend(before.as_bytes());
+        rest = match after.strip_prefix('\\') {
+            Some(after) => {
+                bytes.push(b'\\');
+                after
+            }
+            None => {
+                let hex = after.strip_prefix('x')?;
+                bytes.push(u8::from_str_radix(hex.get(..2)?, 16).ok()?);
+                &hex[2..]
+            }
+        };
+    }
+    bytes.extend(rest.as_bytes());
+    Some(os_string(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStringExt;
+
+    #[test]
+    fn any_argument_survives_the_way_to_disk_and_back() {
+        for bytes in [&b""[..], b"plain", br"C:\x41", b"\\", b"caf\xe9 \xff\xfe", "né\n\u{202e}".as_bytes()]
+        {
+            let text = Text(OsString::from_vec(bytes.to_vec()));
+            let json = serde_json::to_string(&text).unwrap();
+            assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text, "{json}");
+        }
+        for wrong in [r#""\\q""#, r#""\\""#, r#""\\x4""#, r#""\\xé""#] {
+            assert!(serde_json::from_str::<Text>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_a_run_that_ended_well_is_stopped_once_dead() {
+        for phase in [Phase::Starting, Phase::Ready, Phase::Stopping, Phase::Crashed] {
+            assert_eq!(phase.once_dead(), Phase::Crashed);
+        }
+        assert_eq!(Phase::Stopped.once_dead(), Phase::Stopped);
+    }
+}

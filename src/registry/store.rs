@@ -1,0 +1,261 @@
+//! The state folder: where it is, and reading and replacing what is in it. Nothing read here is trusted to be
+//! small, whole, regular or of this version; nothing in here signals a process.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::record::{Phase, Record, Unusable};
+use crate::error::{Error, Kind};
+use crate::plan::{Port, ServerId};
+use crate::sys::files::{self, Access};
+use crate::sys::lock;
+
+/// No record comes near this size; a file that is larger is none.
+const LARGEST_RECORD: u64 = 1 << 20;
+
+/// The state folder of this user.
+#[derive(Debug, Clone)]
+pub(crate) struct Registry {
+    root: PathBuf,
+}
+
+/// One server of `Registry::list`.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) record: Record,
+    /// Its tree lives.
+    pub(crate) live: bool,
+}
+
+/// Why a record can't be used, for the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) text: String,
+    /// It is sound, and a newer devrun's: it must not be replaced.
+    pub(crate) newer: bool,
+}
+
+impl Entry {
+    /// The phase, with what a killed devrun could not write any more.
+    pub(crate) fn phase(&self) -> Phase {
+        if self.live { self.record.state } else { self.record.state.once_dead() }
+    }
+}
+
+impl Registry {
+    /// The state folder, made if need be. An error is a warning to the user, who gets the server without it.
+    pub(crate) fn open() -> Result<Self, Error> {
+        Self::at(&location(|name| std::env::var_os(name).filter(|value| !value.is_empty()))?)
+    }
+
+    /// The state folder at this path.
+    pub(crate) fn at(root: &Path) -> Result<Self, Error> {
+        let unusable =
+            || Error::new(Kind::Internal, format!("the state folder {} can't be used", root.display()));
+        let hint = "set DEVRUN_STATE_DIR to a folder of your own";
+        files::create_folder(root).map_err(|e| unusable().source(e).hint(hint))?;
+        match files::folder_objection(root) {
+            Ok(None) => {}
+            Ok(Some(objection)) => return Err(unusable().cause(objection).hint(hint)),
+            Err(e) => return Err(unusable().source(e).hint(hint)),
+        }
+        for part in ["servers", "ports", "live"] {
+            files::create_folder(&root.join(part)).map_err(|e| unusable().source(e).hint(hint))?;
+        }
+        Ok(Self { root: root.to_path_buf() })
+    }
+
+    /// The folder of one server.
+    pub(crate) fn server(&self, id: &ServerId) -> PathBuf {
+        self.root.join("servers").join(&id.0)
+    }
+
+    /// The file that is locked while the port is leased, and tells whose port it is.
+    pub(crate) fn port_file(&self, port: Port) -> PathBuf {
+        self.root.join("ports").join(port.to_string())
+    }
+
+    /// One empty file, `<id>.<run>`, for each run that has not ended in order.
+    pub(super) fn live(&self) -> PathBuf {
+        self.root.join("live")
+    }
+
+    /// Whether the tree of the server lives.
+    pub(crate) fn is_live(&self, id: &ServerId) -> bool {
+        match files::open_regular(&self.server(id).join("lock"), Access::Read) {
+            Ok(file) => lock::is_locked(&file).unwrap_or(false),
+            Err(_) => false,
+        }
+    }
+
+    /// The record of the server, if there is a usable one. A damaged one is set aside, unless a live devrun is
+    /// about to replace it.
+    pub(crate) fn read(&self, id: &ServerId) -> Result<Option<Record>, Problem> {
+        self.read_or(id, |path, reason| match self.is_live(id) {
+            true => format!("{} is damaged ({reason})", path.display()),
+            false => set_aside(path, reason),
+        })
+    }
+
+    /// The same for whoever holds the lock.
+    pub(super) fn read_locked(&self, id: &ServerId) -> Result<Option<Record>, Problem> {
+        self.read_or(id, set_aside)
+    }
+
+    fn read_or(
+        &self,
+        id: &ServerId,
+        damaged: impl Fn(&Path, &str) -> String,
+    ) -> Result<Option<Record>, Problem> {
+        let path = self.server(id).join("server.json");
+        let problem = |text| Problem { text, newer: false };
+        match read_bounded(&path).map(|json| Record::from_json(&json, id)) {
+            Ok(Ok(record)) => Ok(Some(record)),
+            Ok(Err(Unusable::Newer(version))) => {
+                let text = format!(
+                    "{} was written by a newer devrun (version {version}); left alone",
+                    path.display()
+                );
+                Err(Problem { text, newer: true })
+            }
+            Ok(Err(Unusable::Damaged(reason))) => Err(problem(damaged(&path, &reason))),
+            Err(e) => match e.kind() {
+                io::ErrorKind::NotFound => Ok(None),
+                io::ErrorKind::PermissionDenied => {
+                    Err(problem(format!("{} can't be read: {e}", path.display())))
+                }
+                _ => Err(problem(damaged(&path, &e.to_string()))),
+            },
+        }
+    }
+
+    /// All servers by name, and warnings about records that can't be used.
+    pub(crate) fn list(&self) -> (Vec<Entry>, Vec<String>) {
+        let (mut entries, mut warnings) = (Vec::new(), Vec::new());
+        for id in self.ids() {
+            match self.read(&id) {
+                // Only what was not written as ended can be alive: most records cost one file.
+                Ok(Some(record)) => {
+                    entries.push(Entry { live: !ended(record.state) && self.is_live(&id), record })
+                }
+                Ok(None) => {}
+                Err(problem) => warnings.push(problem.text),
+            }
+        }
+        entries.sort_by(|a, b| (&a.record.name, &a.record.id).cmp(&(&b.record.name, &b.record.id)));
+        (entries, warnings)
+    }
+
+    /// The servers that have a folder, with a record or without.
+    pub(crate) fn ids(&self) -> Vec<ServerId> {
+        let entries = fs::read_dir(self.root.join("servers")).into_iter().flatten().flatten();
+        entries.filter_map(|entry| server_id(entry.file_name().to_str()?)).collect()
+    }
+
+    /// Replaces the record of the server whole: a reader, and whoever comes after a crash, sees the old one or
+    /// the new one.
+    pub(super) fn write(&self, record: &Record) -> Result<(), Error> {
+        let folder = self.server(&record.id);
+        let path = folder.join("server.json");
+        replace(&folder, &path, &record.to_json())
+            .map_err(|e| Error::new(Kind::Internal, format!("{} can't be written", path.display())).source(e))
+    }
+
+    /// Forgets a server that is not running: everything but the lock goes, and its ports are nobody's.
+    pub(crate) fn forget(&self, record: &Record) -> Result<(), Error> {
+        let folder = self.server(&record.id);
+        let failed =
+            |e| Error::new(Kind::Internal, format!("{} can't be emptied", folder.display())).source(e);
+        for entry in fs::read_dir(&folder).map_err(failed)?.flatten() {
+            if entry.file_name() != "lock" {
+                let path = entry.path();
+                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.map_err(failed)?;
+            }
+        }
+        for port in std::iter::once(&record.port).chain(record.extra_ports.values()) {
+            let Ok(file) = files::open_regular(&self.port_file(*port), Access::Write) else { continue };
+            if read_owner(&file).as_ref() == Some(&record.id) && lock::try_lock(&file).unwrap_or(false) {
+                let _ = file.set_len(0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whose port this is, running or not.
+    pub(crate) fn port_owner(&self, port: Port) -> Option<ServerId> {
+        read_owner(&files::open_regular(&self.port_file(port), Access::Read).ok()?)
+    }
+}
+
+/// Whether the state is one in which no process of the run is left.
+fn ended(state: Phase) -> bool {
+    match state {
+        Phase::Stopped | Phase::Crashed => true,
+        Phase::Starting | Phase::Ready | Phase::Stopping => false,
+    }
+}
+
+/// The server that a port file names.
+fn read_owner(file: &fs::File) -> Option<ServerId> {
+    let mut text = String::new();
+    file.take(64).read_to_string(&mut text).ok()?;
+    server_id(text.trim())
+}
+
+/// Sixteen hex digits, and so never a path out of the folder.
+pub(super) fn server_id(text: &str) -> Option<ServerId> {
+    let is_id = text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    is_id.then(|| ServerId(text.to_string()))
+}
+
+/// Where the state folder is.
+fn location(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Error> {
+    let nowhere = || {
+        Error::new(Kind::Internal, "there is no place for the state folder")
+            .cause("neither HOME nor XDG_STATE_HOME nor DEVRUN_STATE_DIR is set to an absolute path")
+            .hint("set DEVRUN_STATE_DIR to a folder of your own")
+    };
+    match variable("DEVRUN_STATE_DIR") {
+        Some(path) => std::path::absolute(path).map_err(|e| nowhere().source(e)),
+        None => files::state_folder(variable).ok_or_else(nowhere),
+    }
+}
+
+fn set_aside(path: &Path, reason: &str) -> String {
+    let aside = path.with_file_name("server.json.corrupt");
+    // Only a folder would be in the way of a rename, and only where a folder was set aside before.
+    if aside.is_dir() {
+        let _ = fs::remove_dir_all(&aside);
+    }
+    match fs::rename(path, &aside) {
+        Ok(()) => format!("{} was damaged ({reason}); set aside as {}", path.display(), aside.display()),
+        Err(e) => format!("{} is damaged ({reason}) and can't be set aside: {e}", path.display()),
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let file = files::open_regular(path, Access::Read)?;
+    let size = file.metadata()?.len();
+    if size > LARGEST_RECORD {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{size} bytes are too many")));
+    }
+    let mut json = Vec::with_capacity(size as usize);
+    file.take(LARGEST_RECORD).read_to_end(&mut json)?;
+    Ok(json)
+}
+
+/// A name that only this user can read, on the same file system, renamed over the old one.
+fn replace(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(".server.json.").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+pub(super) mod tests;

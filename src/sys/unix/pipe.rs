@@ -1,0 +1,94 @@
+//! Byte streams between processes, and the private file that keeps what they carried. Only `wait` waits.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, PipeReader, PipeWriter, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
+
+use crate::sys::types::{Stream, Woken};
+
+/// One end of a stream.
+pub(crate) type Pipe = OwnedFd;
+
+/// A descriptor of our own for one of this process's output streams.
+pub(crate) fn own_stream(stream: Stream) -> io::Result<Pipe> {
+    match stream {
+        Stream::Stdout => io::stdout().as_fd().try_clone_to_owned(),
+        Stream::Stderr => io::stderr().as_fd().try_clone_to_owned(),
+    }
+}
+
+/// A bell that one thread rings and others wait for; once rung, it stays so.
+#[derive(Debug, Clone)]
+pub(crate) struct Bell(Arc<(PipeReader, PipeWriter)>);
+
+impl Bell {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(Arc::new(io::pipe()?)))
+    }
+
+    pub(crate) fn ring(&self) {
+        let _ = (&self.0.1).write_all(&[1]); // never read, so it stays rung
+    }
+}
+
+/// Waits until there is something to read or the bell rings; the bell goes first.
+pub(crate) fn wait(source: &Pipe, bell: &Bell) -> io::Result<Woken> {
+    let mut both = [PollFd::new(source, PollFlags::IN), PollFd::new(&bell.0.0, PollFlags::IN)];
+    retry(|| poll(&mut both, None))?;
+    Ok(if both[1].revents().is_empty() { Woken::Readable } else { Woken::Bell })
+}
+
+/// How many bytes could be read now without waiting.
+pub(crate) fn unread(source: &Pipe) -> u64 {
+    rustix::io::ioctl_fionread(source).unwrap_or(0)
+}
+
+/// Reads what is there; 0 at the end of the stream. Call it only when there is something.
+pub(crate) fn read(source: &Pipe, into: &mut [u8]) -> io::Result<usize> {
+    retry(|| rustix::io::read(source, &mut *into))
+}
+
+/// Writes all of it, however long the reader takes, also to a stream that somebody switched to non-blocking.
+pub(crate) fn write_all(sink: &Pipe, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match retry(|| rustix::io::write(sink, bytes)) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                retry(|| poll(&mut [PollFd::new(sink, PollFlags::OUT)], None))?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Opens a file to append to, for this user's eyes only; refuses a symbolic link.
+pub(crate) fn append_private(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK).bits();
+    let file =
+        OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags as i32).open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    if about.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Promise 31: for every real server that the test command installs, the page answers on the URL that devrun said,
+//! and nothing is left of it afterwards. The apps are in `tests/apps`.
+
+use std::time::Duration;
+
+use crate::support::{LIMIT, Ready, Running, Scratch, Signal, apps, eventually, get};
+
+/// Some servers build for a long time on a busy machine before they answer.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs devrun in the app's folder and expects this text on the page.
+fn answers(app: &str, args: &[&str], text: &str) -> Ready {
+    let scratch = Scratch::new();
+    let mut command = scratch.devrun(args);
+    command.current_dir(apps(app));
+    for telemetry in ["ASTRO_TELEMETRY_DISABLED", "TURBO_TELEMETRY_DISABLED", "NEXT_TELEMETRY_DISABLED"] {
+        command.env(telemetry, "1");
+    }
+    let mut run = Running::spawn(command);
+    let ready = run.ready_within(PATIENCE);
+    let page = get(&ready.url);
+    assert!(page.contains(text), "{app} at {}: {page}\n{}", ready.url, run.stderr());
+    run.signal(Signal::INT);
+    run.ended(LIMIT * 2);
+    eventually(LIMIT, || scratch.dead().map_err(|seen| format!("{app}: {seen}")));
+    ready
+}
+
+/// As `answers`, and the server must have taken the port it was given.
+fn takes_its_port(app: &str, args: &[&str], text: &str) {
+    let port = crate::support::free_port();
+    let port_text = port.to_string();
+    let ready = answers(app, &[&["-p", port_text.as_str()], args].concat(), text);
+    assert_eq!(ready.port, port, "{app}");
+}
+
+#[test]
+fn vite_7_takes_its_port() {
+    takes_its_port("vite7", &["npm", "run", "dev"], "vite7 answers");
+}
+
+#[test]
+fn vite_8_takes_its_port() {
+    takes_its_port("vite8", &["npm", "run", "dev"], "vite8 answers");
+}
+
+#[test]
+fn vite_8_takes_its_port_through_pnpm_and_yarn_and_directly() {
+    let tools = apps("tools").join("node_modules/.bin");
+    for tool in ["pnpm", "yarn"] {
+        takes_its_port("vite8", &[tools.join(tool).to_str().unwrap(), "run", "dev"], "vite8 answers");
+    }
+    takes_its_port("vite8", &["npm", "exec", "vite"], "vite8 answers");
+}
+
+#[test]
+fn bare_devrun_runs_the_projects_own_dev_command() {
+    takes_its_port("express", &[], "express answers");
+}
+
+#[test]
+fn express_takes_its_port() {
+    takes_its_port("express", &["npm", "run", "dev"], "express answers");
+}
+
+#[test]
+fn nodemon_takes_its_port() {
+    takes_its_port("nodemon", &["npm", "run", "dev"], "nodemon answers");
+}
+
+#[test]
+fn esbuild_takes_its_port() {
+    takes_its_port("esbuild", &["npm", "run", "dev"], "esbuild answers");
+}
+
+#[test]
+fn astro_takes_its_port() {
+    takes_its_port("astro", &["npm", "run", "dev"], "astro answers");
+}
+
+#[test]
+fn two_servers_under_concurrently_get_a_port_each() {
+    takes_its_port("concurrently", &["--port-env", "API_PORT=api", "npm", "run", "dev"], "web answers");
+}
+
+#[test]
+fn a_server_under_turbo_answers_where_devrun_says() {
+    let args = ["--port-env", "API_PORT=api", "npm", "run", "dev:loose"];
+    takes_its_port("turbo", &args, "answers");
+}
+
+#[test]
+fn a_server_under_strict_turbo_that_never_sees_its_port_is_followed() {
+    answers("turbo", &["npm", "run", "dev"], "answers");
+}
+
+#[test]
+fn flask_with_its_reloader_takes_its_port() {
+    let python = apps("python").join("bin/python");
+    takes_its_port(
+        "flask",
+        &[python.to_str().unwrap(), "-m", "flask", "--app", "app", "run", "--debug"],
+        "flask answers",
+    );
+}
+
+#[test]
+fn django_takes_its_port() {
+    let python = apps("python").join("bin/python");
+    takes_its_port("django", &[python.to_str().unwrap(), "manage.py", "runserver"], "django answers");
+}
+
+#[test]
+fn pythons_own_server_takes_its_port() {
+    takes_its_port("http-server", &["python3", "-m", "http.server"], "http.server answers");
+    takes_its_port("http-server", &["python3", "-m", "http.server", "{port}"], "http.server answers");
+}
+
+#[test]
+fn a_rust_server_through_cargo_run_takes_its_port() {
+    let build = apps("rust-server").join("target");
+    let build = format!("CARGO_TARGET_DIR={}", build.display());
+    takes_its_port("rust-server", &["env", &build, "cargo", "run", "--quiet"], "rust-server answers");
+}

@@ -1,0 +1,78 @@
+//! Promise 14: where the system does not let devrun see or end something, it says so once and goes on.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+
+use crate::support::{Ended, LIMIT, Running, SOON, Scratch, Signal, fixture_program, is_root};
+
+const NOBODY: u32 = 65534;
+
+#[test]
+fn a_process_of_another_user_is_named_and_nothing_hangs() {
+    if !is_root("a set-uid program under an ordinary user") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let open = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // A copy of everything that the ordinary user executes, where that user may read it.
+    let fixture_copy = scratch.dir().join("set-uid");
+    let devrun_copy = scratch.dir().join("devrun");
+    std::fs::copy(fixture_program(), &fixture_copy).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_devrun"), &devrun_copy).unwrap();
+    open(scratch.dir(), 0o777);
+    open(&scratch.project(), 0o777);
+    open(&fixture_copy, 0o4755);
+    open(&devrun_copy, 0o755);
+    let fixture = scratch.fixture("shape=setuid-away serve=no");
+    let mut command = scratch.command(&devrun_copy);
+    command
+        .args(["--ready", "none", "--stop-timeout", "500ms", "--"])
+        .arg(&fixture_copy)
+        .args(&fixture.argv[1..]);
+    command.uid(NOBODY).gid(NOBODY).env("HOME", scratch.dir());
+    let mut run = Running::spawn(command);
+    fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", run.stderr()));
+    run.signal(Signal::TERM);
+    run.ended(LIMIT * 2);
+    assert!(run.stderr().contains("could not be ended: "), "{}", run.stderr());
+}
+
+#[test]
+fn with_a_hidden_proc_it_goes_on_and_says_so_once() {
+    if !is_root("a mount namespace") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=daemon");
+    let devrun = format!("{} --ready none --stop-timeout 500ms", env!("CARGO_BIN_EXE_devrun"));
+    let mut unshare = scratch.command("unshare");
+    unshare.args(["--mount", "sh", "-c"]);
+    unshare.arg(format!("mount -t tmpfs none /proc && exec {devrun} -- {}", fixture.line()));
+    let mut run = Running::spawn(unshare);
+    fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", run.stderr()));
+    run.signal(Signal::TERM);
+    run.ended(LIMIT);
+    scratch.assert_dead(LIMIT);
+    let said = run.stderr();
+    let warnings = said.lines().filter(|line| line.contains("warning") && line.contains("/proc")).count();
+    assert_eq!(warnings, 1, "{said}");
+}
+
+#[test]
+fn without_a_writable_state_folder_the_server_runs_with_one_warning() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=plain");
+    // A file where the folder should be: not even root can use that.
+    let state = scratch.write("file", "");
+    let mut command = scratch.devrun(["--stop-timeout", "500ms", "--"]);
+    command.args(&fixture.argv).env("DEVRUN_STATE_DIR", state.join("state"));
+    let mut run = Running::spawn(command);
+    run.ready();
+    run.signal(Signal::TERM);
+    let outcome = run.outcome(SOON);
+    assert_eq!(outcome.ended, Ended::Signal(15), "{outcome}");
+    assert_eq!(outcome.stderr.matches("warning").count(), 1, "{outcome}");
+    scratch.assert_dead(LIMIT);
+}

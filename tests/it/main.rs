@@ -1,0 +1,22 @@
+//! The promises, each as tests with real processes, real signals and real files. One module per group of promises.
+#![allow(clippy::unwrap_used)] // all of this is tests
+#![cfg(target_os = "linux")] // the other platforms get their matrix with their implementation
+
+mod support;
+
+mod bad_input;
+mod big_trees;
+mod callers;
+mod census;
+mod exit_status;
+mod frameworks;
+mod ghosts;
+mod limits;
+mod nothing_survives;
+mod pipes;
+mod ports;
+mod readiness;
+mod secrets;
+mod staying_alive;
+mod terminal;
+mod tidy;

@@ -1,0 +1,92 @@
+//! Promise 11: stdin, stdout and stderr pass through, byte for byte, and nobody who holds a pipe delays the end.
+
+use std::process::Stdio;
+
+use crate::support::{Ended, Running, SOON, Scratch};
+
+const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
+const MEGABYTES: usize = 500;
+
+#[test]
+fn stdin_passes_data_and_its_end() {
+    let scratch = Scratch::new();
+    let data: String = (0..200_000).map(|n| format!("line {n} \u{1b}[31m é\r\n")).collect();
+    let mut run = Running::spawn(scratch.devrun(["--ready", "none", "-q", "--", "cat"]));
+    run.input(data.as_bytes());
+    let outcome = run.outcome(SOON);
+    assert_eq!(outcome.ended, Ended::Status(0));
+    assert!(outcome.stdout == data, "{} bytes of {}", outcome.stdout.len(), data.len());
+}
+
+#[test]
+fn an_open_stdin_is_not_read_away_and_a_closed_one_is_closed() {
+    let scratch = Scratch::new();
+    let script = "read -r one; echo \"got $one\"; cat >/dev/null; echo end";
+    let mut run = Running::spawn(scratch.devrun(["--ready", "none", "-q", "--", "sh", "-c", script]));
+    run.input(b"first\nsecond\n");
+    run.outcome(SOON).expect(Ended::Status(0), "got first\nend\n", "");
+}
+
+#[test]
+fn stdout_and_stderr_stay_apart_to_the_byte() {
+    let scratch = Scratch::new();
+    let script =
+        "for n in 1 2 3; do printf 'out%s\\n' $n; printf 'err%s' $n >&2; done; printf '\\377\\000tail'";
+    let run = scratch.devrun(["--ready", "none", "-q", "--", "sh", "-c", script]);
+    let mut run = run;
+    let output = run.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.stdout, b"out1\nout2\nout3\n\xff\0tail");
+    assert_eq!(output.stderr, b"err1err2err3");
+}
+
+#[test]
+fn five_hundred_megabytes_arrive_byte_for_byte_on_each_of_both() {
+    let scratch = Scratch::new();
+    let bytes = MEGABYTES * 1_000_000;
+    let source = format!("yes 'a line of output' | head -c {bytes}");
+    let both = format!("{source} & {source} >&2; wait");
+    let sum = |producer: &str| {
+        let script = format!(
+            "{{ {producer} 2>&3 | cksum >out.sum; }} 3>&1 >/dev/null | cksum >err.sum; cat out.sum err.sum"
+        );
+        let mut shell = scratch.command("bash");
+        shell.args(["-c", &script]);
+        Running::spawn(shell).outcome(SOON * 6).stdout
+    };
+    let bare = sum(&format!("sh -c '{}'", both.replace('\'', "\"")));
+    let wrapped = sum(&format!("{DEVRUN} -q --ready none -- sh -c '{}'", both.replace('\'', "\"")));
+    assert_eq!(bare.matches(&format!(" {bytes}\n")).count(), 2, "both streams are whole: {bare}");
+    assert_eq!(wrapped, bare);
+}
+
+#[test]
+fn a_reader_that_leaves_is_seen_by_the_command_and_nothing_panics() {
+    let scratch = Scratch::new();
+    let mut shell = scratch.command("bash");
+    shell.args(["-c", &format!("{DEVRUN} --ready none -- yes | head -n 1; echo status=${{PIPESTATUS[0]}}")]);
+    let outcome = Running::spawn(shell).outcome(SOON);
+    assert!(outcome.stdout.contains("y\nstatus="), "{outcome}");
+    assert!(!outcome.stderr.contains("panicked"), "{outcome}");
+    assert!(!outcome.stdout.contains("status=0"), "yes died of it, as it does without devrun: {outcome}");
+}
+
+#[test]
+fn a_stderr_that_is_closed_ends_nothing() {
+    let scratch = Scratch::new();
+    let mut shell = scratch.command("bash");
+    shell
+        .args(["-c", &format!("{DEVRUN} --ready none -- sh -c 'echo through; exit 3' 2>&-; echo status=$?")]);
+    Running::spawn(shell).outcome(SOON).expect(Ended::Status(0), "through\nstatus=3\n", "...");
+}
+
+#[test]
+fn the_last_words_of_the_command_are_not_lost() {
+    let scratch = Scratch::new();
+    for _ in 0..20 {
+        let script = "seq 1 20000; echo last >&2; kill -KILL $$";
+        let run = Running::spawn(scratch.devrun(["--ready", "none", "-q", "--", "sh", "-c", script]));
+        let outcome = run.outcome(SOON);
+        assert!(outcome.stdout.ends_with("\n20000\n"), "{}", outcome.stdout.len());
+        outcome.expect(Ended::Signal(9), "...", "last\n");
+    }
+}

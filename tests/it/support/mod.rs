@@ -1,0 +1,76 @@
+//! What the tests are made of. Nothing in here knows how devrun works inside: only its command line, its exit
+//! status, its output, and what /proc shows.
+
+mod census;
+mod matching;
+mod pty;
+mod run;
+mod scratch;
+mod wait;
+
+pub use census::{Proc, kill, kill_group, marked};
+pub use pty::Pty;
+pub use run::{Ended, Ready, Running};
+pub use rustix::process::Signal;
+pub use scratch::{Fixture, Scratch, apps, fixture_program};
+pub use wait::{LIMIT, SOON, eventually, retry};
+
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+
+/// Whether a process may change its user here. Says so past the test runner's capture when not: no silent skip.
+pub fn is_root(what: &str) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        let line = format!("NOT RUN, needs root: {what}\n");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+    }
+    root
+}
+
+/// A port that nobody holds, outside the range from which devrun takes its own.
+pub fn free_port() -> u16 {
+    portpicker::pick_unused_port().expect("a free port")
+}
+
+/// Holds this port on this address.
+pub fn hold(address: &str, port: u16) -> TcpListener {
+    let address = SocketAddr::new(address.parse().unwrap(), port);
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+    if address.is_ipv6() {
+        socket.set_only_v6(true).unwrap();
+    }
+    socket.bind(&address.into()).unwrap();
+    socket.listen(16).unwrap();
+    socket.into()
+}
+
+/// A port held on this address only.
+pub fn held_port(address: &str) -> (u16, TcpListener) {
+    let port = free_port();
+    (port, hold(address, port))
+}
+
+/// Answers 200 to everything on this listener until the test ends.
+pub fn answer_200(listener: TcpListener) {
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\nstranger";
+            let _ = std::io::Write::write_all(&mut stream, answer);
+        }
+    });
+}
+
+/// Whether anybody listens there.
+pub fn listens(address: &str, port: u16) -> bool {
+    let address: IpAddr = address.parse().unwrap();
+    TcpStream::connect((address, port)).is_ok()
+}
+
+/// The body of `GET /` at a URL that devrun printed, asked by `curl` as a user would. Empty when there is none.
+pub fn get(url: &str) -> String {
+    let curl =
+        std::process::Command::new("curl").args(["-sk", "--max-time", "60", "--noproxy", "*", url]).output();
+    String::from_utf8_lossy(&curl.expect("curl is installed").stdout).into_owned()
+}

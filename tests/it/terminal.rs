@@ -1,0 +1,164 @@
+//! Promises 9 and 10: in a terminal the command behaves as if devrun were not there. A real bash in a real
+//! pseudo-terminal.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Fixture, LIMIT, Proc, Pty, SOON, Scratch, Signal, eventually, kill};
+
+const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
+
+fn line(options: &str, fixture: &Fixture) -> String {
+    format!("{DEVRUN} --ready none {options} -- {}", fixture.line())
+}
+
+fn stopped(fixture: &Fixture, expected: bool) {
+    eventually(SOON, || match Proc::of(fixture.leader()) {
+        Some(leader) if (leader.state == 'T') == expected => Ok(()),
+        found => Err(format!("stopped should be {expected}: {found:?}")),
+    });
+}
+
+#[test]
+fn ctrl_z_stops_and_fg_and_bg_go_on() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone");
+    let bash = Pty::bash(&scratch);
+    bash.type_in(&format!("{}\n", line("", &fixture)));
+    fixture.stands();
+    for times in 1..=2 {
+        bash.is_foreground(fixture.leader());
+        bash.type_in("\x1a");
+        bash.shows_times("Stopped", times);
+        stopped(&fixture, true);
+        if times == 1 {
+            bash.type_in("bg\n");
+            stopped(&fixture, false);
+        }
+        bash.type_in("fg\n");
+        stopped(&fixture, false);
+    }
+    bash.is_foreground(fixture.leader());
+    bash.type_in("\x03");
+    eventually(LIMIT, || fixture.gone());
+    bash.type_in("echo over-$?\n");
+    bash.shows("over-130");
+}
+
+#[test]
+fn a_job_started_in_the_background_runs_and_can_be_fetched() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone");
+    let bash = Pty::bash(&scratch);
+    bash.type_in(&format!("{} &\n", line("", &fixture)));
+    fixture.stands();
+    stopped(&fixture, false);
+    bash.type_in("jobs\n");
+    bash.shows("Running");
+    bash.type_in("fg\n");
+    bash.is_foreground(fixture.leader());
+    bash.type_in("\x03");
+    eventually(LIMIT, || fixture.gone());
+}
+
+#[test]
+fn a_background_job_that_writes_under_tostop_waits_for_fg_as_it_does_without_devrun() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone print=out");
+    let bash = Pty::bash(&scratch);
+    bash.type_in("stty tostop\n");
+    bash.type_in(&format!("{} &\n", line("--quiet", &fixture)));
+    eventually(SOON, || fixture.member("leader").ok_or("not started".to_string()));
+    stopped(&fixture, true);
+    bash.type_in("fg\n");
+    fixture.stands();
+    bash.is_foreground(fixture.leader());
+    bash.type_in("\x03");
+    eventually(LIMIT, || fixture.gone());
+}
+
+#[test]
+fn the_terminal_is_sane_after_a_raw_program_or_devrun_itself_was_killed() {
+    for victim in ["leader", "front"] {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture("shape=alone raw=yes");
+        // Not an interactive shell: that would repair the terminal itself.
+        let script = format!("{}; echo over; exec sleep 600", line("--stop-timeout 500ms", &fixture));
+        let pty = Pty::spawn(&scratch, &["sh", "-c", &script]);
+        fixture.stands();
+        assert!(!pty.is_sane(), "raw mode shows");
+        let front = scratch.alive().into_iter().find(|found| found.comm == "devrun").expect("the front");
+        kill(if victim == "leader" { fixture.leader() } else { front.pid }, Signal::KILL);
+        pty.shows("over");
+        eventually(LIMIT, || {
+            fixture.gone()?;
+            if pty.is_sane() { Ok(()) } else { Err(format!("not sane after the {victim} was killed")) }
+        });
+    }
+}
+
+#[test]
+fn the_command_has_the_terminal_and_hears_of_its_size() {
+    let scratch = Scratch::new();
+    let seen = scratch.dir().join("signals");
+    let fixture = scratch.fixture(&format!("shape=alone signals={}", seen.display()));
+    let script = format!("[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo tty-all && exec {}", fixture.line());
+    let pty = Pty::spawn(&scratch, &[DEVRUN, "--ready", "none", "--", "sh", "-c", &script]);
+    pty.shows("tty-all");
+    fixture.stands();
+    pty.resize(132);
+    eventually(SOON, || {
+        let signals = std::fs::read_to_string(&seen).unwrap_or_default();
+        if signals.contains("WINCH") { Ok(()) } else { Err(format!("signals: {signals}")) }
+    });
+}
+
+#[test]
+fn what_is_typed_reaches_the_command() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone ask=yes");
+    let pty = Pty::spawn(&scratch, &["sh", "-c", &line("", &fixture)]);
+    pty.shows("(Y/n)");
+    pty.type_in("yes\n");
+    pty.shows("answer 4: yes");
+}
+
+/// bash > npm > sh > devrun > fixture, whose clean-up takes this long; the signals it gets are in the file.
+fn under_npm(cleanup: &str) -> (Scratch, Fixture, Pty, std::path::PathBuf) {
+    let scratch = Scratch::new();
+    let seen = scratch.dir().join("signals");
+    let fixture = scratch.fixture(&format!("shape=alone cleanup={cleanup} signals={}", seen.display()));
+    scratch.package_json(&[("dev", line("", &fixture))]);
+    let bash = Pty::bash(&scratch);
+    bash.type_in("npm run dev\n");
+    fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", bash.screen()));
+    bash.type_in("\x03");
+    eventually(SOON, || std::fs::read_to_string(&seen).map_err(|_| "no signal yet".to_string()));
+    (scratch, fixture, bash, seen)
+}
+
+#[test]
+fn ctrl_c_under_npm_is_one_interrupt_and_the_commands_own_cleanup_completes() {
+    let (scratch, fixture, bash, seen) = under_npm("3000");
+    fixture.noted("cleaned").unwrap();
+    eventually(LIMIT, || fixture.gone());
+    assert_eq!(std::fs::read_to_string(seen).unwrap(), "INT\n", "exactly one");
+    bash.type_in("echo back-$((40+2))\n");
+    bash.shows("back-42");
+    drop(bash);
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
+fn the_second_ctrl_c_ends_it_at_once() {
+    let (scratch, fixture, bash, _) = under_npm("60000");
+    // A second wish is one that comes later than the duplicates that npm makes of the first.
+    std::thread::sleep(Duration::from_millis(1100));
+    let since = Instant::now();
+    bash.type_in("\x03");
+    eventually(LIMIT, || fixture.gone());
+    let took = since.elapsed();
+    println!("second Ctrl-C: dead after {took:?}");
+    assert!(took < Duration::from_millis(200) * 3, "{took:?}"); // three times: other tests run beside this one
+    drop(bash);
+    scratch.assert_dead(LIMIT);
+}
