@@ -91,7 +91,7 @@ impl Watch {
             }
             let seen = self.seen();
             if told.as_ref() != Some(&seen) {
-                tell(seen.clone());
+                tell(seen);
                 told = Some(seen);
             }
         }

@@ -9,6 +9,8 @@ mod macos;
 #[cfg(all(test, not(target_os = "macos")))]
 #[path = "macos/parse.rs"]
 mod macos_parse; // the pure part of macOS, tested wherever the tests run
+#[cfg(test)]
+pub(crate) mod testing;
 mod types;
 #[cfg(unix)]
 mod unix;
@@ -16,8 +18,6 @@ mod unix;
 mod windows;
 
 pub(crate) use exec::exec;
-#[cfg(test)]
-pub(crate) use exec::not_utf8;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 #[cfg(target_os = "macos")]
