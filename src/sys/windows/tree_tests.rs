@@ -87,3 +87,38 @@ fn a_process_is_told_from_another_of_its_pid() {
     eventually("it ends", || !found.is_alive());
     child.wait().unwrap();
 }
+
+/// Says in the environment of a test program that it is to hold a tree until it is killed.
+const HOLD: &str = "TEST_HOLDS_A_TREE";
+
+/// The other half of the next test: without the variable there is nothing to do.
+#[test]
+fn holds_a_tree() {
+    if std::env::var_os(HOLD).is_some() {
+        let tree = three_generations(false);
+        all_three(&tree);
+        println!("\nleader {}", tree.leader());
+        std::thread::park();
+    }
+}
+
+#[test]
+fn the_kernel_ends_the_tree_of_a_killed_owner() {
+    use std::io::{BufRead, BufReader};
+    let mut owner = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "sys::windows::tree::tests::holds_a_tree", "--nocapture"])
+        .env(HOLD, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(owner.stdout.take().unwrap()).lines();
+    let leader: u32 = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("leader ")?.trim().parse().ok())
+        .unwrap();
+    let members = process::members(leader);
+    assert!(members.len() >= 3 && members.contains(&leader), "asked from outside: {members:?}");
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    eventually("all are gone", || !members.iter().any(|pid| process::exists(*pid)));
+}
