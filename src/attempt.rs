@@ -2,22 +2,20 @@
 //! once. What follows from what stands in `lifecycle`; here it is done.
 
 use std::cell::Cell;
-use std::io;
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, Left, LeftWhy, Seen, StopCause};
-use crate::lifecycle::{self, Act, Early, Grace, Input, Signalled, State};
-use crate::output::{self, Diagnosis, Log, PassOn, Route};
+use crate::lifecycle::{self, Act, Early, Grace, Input, Leader, Signalled, State};
+use crate::output::{self, Diagnosis, Streams};
 use crate::plan::{Plan, ReadyCheck};
 use crate::ready::{self, Answer, NotReady};
 use crate::session::Session;
-use crate::supervise::Context;
 use crate::sys::process::{self, Process};
-use crate::sys::{self, Pipe, Stream, Tree, TreeEvent};
+use crate::sys::{self, SavedTerminal, Tree, TreeEvent};
 use crate::{outcome, spare, spawn};
 
 /// When the first word comes on a server that is not ready, and how often from then on.
@@ -30,16 +28,23 @@ const SNAPSHOTS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5)
 /// The grace period when nobody is there to wait.
 const SHORT_GRACE: Duration = Duration::from_secs(2);
 
-/// How long output that is in the pipe already is waited for when the tree is empty.
-const DRAIN: Duration = Duration::from_millis(200);
+/// What a run needs besides its plan.
+pub(crate) struct Context {
+    /// Who wants the server to stop, and why.
+    pub(crate) stops: UnboundedReceiver<StopCause>,
+    /// Further variables for the command.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// This process does nothing but run the server: what its guard leaves becomes its own.
+    pub(crate) owns_process: bool,
+}
 
 /// One start of the command.
 pub(crate) struct Attempt<'a> {
     plan: &'a Plan,
     session: &'a mut Session,
     tree: Tree,
-    output: Option<Output>,
-    terminal: Option<sys::SavedTerminal>,
+    output: Option<Streams>,
+    terminal: Option<SavedTerminal>,
     owners: Vec<Process>,
     owns_process: bool,
     started: Instant,
@@ -91,12 +96,14 @@ impl<'a> Attempt<'a> {
         let (output, outputs) = if shares_terminal && !wants_lines {
             (None, [None, None])
         } else {
-            let (output, outputs) = Output::start(session.log_file(), wants_lines).map_err(|error| {
+            let (output, outputs) = Streams::start(session.log_file(), wants_lines).map_err(|error| {
                 Error::new(Kind::Internal, "no pipe could be made for the output").source(error)
             })?;
             (Some(output), outputs.map(Some))
         };
         let grace = plan.stop.timeout.min(SHORT_GRACE);
+        // Before the command can change them.
+        let (terminal, for_guard) = (SavedTerminal::of_this_process(), SavedTerminal::of_this_process());
         let started = Instant::now();
         let tree = Tree::spawn(sys::Spawn {
             program: program.clone(),
@@ -110,7 +117,7 @@ impl<'a> Attempt<'a> {
             })?,
             spare: spare::list(&plan.spare),
             orphaned: (sys::signal_number(plan.stop.signal), grace),
-            terminal: sys::SavedTerminal::of_this_process(),
+            terminal: for_guard,
         })
         .map_err(|error| spawn::explain(error, &program, &plan.cwd))?;
         session.started(&tree, say);
@@ -126,11 +133,11 @@ impl<'a> Attempt<'a> {
             session,
             tree,
             output,
-            terminal: sys::SavedTerminal::of_this_process(),
+            terminal,
             owners,
             owns_process: context.owns_process,
             started,
-            state: State::Starting,
+            state: State::Starting { leader: Leader::Running },
             exit: None,
             ready_at: None,
             answer: None,
@@ -158,14 +165,14 @@ impl<'a> Attempt<'a> {
         let mut snapshots = SNAPSHOTS.iter();
         let mut snapshot = None;
         loop {
-            let starting = self.state == State::Starting;
-            let up = matches!(self.state, State::Starting | State::Ready | State::Leaderless);
+            let starting = matches!(self.state, State::Starting { .. });
+            let up = matches!(self.state, State::Starting { .. } | State::Ready { .. });
             if self.ready_at.is_some() && snapshot.is_none() {
                 snapshot = snapshots.next().and_then(|after| Some(self.ready_at? + *after));
             }
             let input = tokio::select! {
                 biased;
-                event = self.tree.next() => self.tree_event(event),
+                event = self.tree.next() => self.tree_event(event, say),
                 Some(cause) = stops.recv() => Some(Input::Stop(cause)),
                 pid = &mut owner_gone, if up => Some(Input::Stop(StopCause::OwnerGone(pid))),
                 answer = &mut readiness, if starting => Some(self.readiness(answer)),
@@ -195,7 +202,7 @@ impl<'a> Attempt<'a> {
         let guard = self.tree.guard();
         ready::Target {
             port: self.session.port(),
-            check: self.plan.ready.clone(),
+            check: self.plan.ready.at(self.session.port()),
             members: Box::new(move || process::members(guard)),
             lines: self.output.as_mut().and_then(|output| output.lines.take()),
         }
@@ -206,7 +213,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// What the guard says, as an input to the lifecycle.
-    fn tree_event(&mut self, event: TreeEvent) -> Option<Input> {
+    fn tree_event(&mut self, event: TreeEvent, say: &mut dyn FnMut(Event)) -> Option<Input> {
         match event {
             TreeEvent::LeaderExited(code) => Some(self.leader_ended(Exit::Code(code))),
             TreeEvent::LeaderSignalled(signal) => Some(self.leader_ended(Exit::Signal(signal))),
@@ -220,7 +227,9 @@ impl<'a> Attempt<'a> {
                 None
             }
             TreeEvent::Blind => {
-                tracing::warn!(target: "devrun::attempt", "/proc is hidden: only the command's own group is reached");
+                let text =
+                    "/proc is hidden: only the command itself could be asked to end, the rest will be killed";
+                say(Event::Warning { text: text.into(), hint: None });
                 None
             }
             TreeEvent::Empty { killed, left } => {
@@ -319,7 +328,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn end(mut self, cause: Option<StopCause>, listened: bool, seen: Seen) -> End {
-        let tail = self.output.take().map(Output::finish).unwrap_or_default();
+        let tail = self.output.take().map(Streams::finish).unwrap_or_default();
         if let Some(terminal) = &self.terminal {
             terminal.restore();
         }
@@ -328,7 +337,7 @@ impl<'a> Attempt<'a> {
         let diagnosis = output::diagnose(&tail);
         let early = Early {
             was_ready: self.ready_at.is_some(),
-            was_stopped: !matches!(cause, None | Some(StopCause::LeaderExited | StopCause::Stranger)),
+            was_stopped: !matches!(cause, None | Some(StopCause::LeaderExited)),
             listened,
             said_in_use: matches!(diagnosis, Some(Diagnosis::PortInUse(_))),
             stranger_listens: self.session.somebody_listens(),
@@ -347,39 +356,6 @@ impl<'a> Attempt<'a> {
         });
         let Emptied { killed, left, guard_lost } = self.emptied;
         End { exit, cause, early, killed, left, guard_lost, error }
-    }
-}
-
-/// The command's output on its way through us, where it does not go straight to the terminal.
-struct Output {
-    passing: PassOn,
-    lines: Option<UnboundedReceiver<String>>,
-}
-
-impl Output {
-    fn start(log: Option<PathBuf>, wants_lines: bool) -> io::Result<(Self, [Pipe; 2])> {
-        let (sender, receiver) = unbounded_channel();
-        let ((out, out_of_command), (err, err_of_command)) = (io::pipe()?, io::pipe()?);
-        let routes = [
-            Route { from: out.into(), to: sys::own_stream(Stream::Stdout)? },
-            Route { from: err.into(), to: sys::own_stream(Stream::Stderr)? },
-        ];
-        let log = log.and_then(|path| {
-            Log::open(&path)
-                .inspect_err(|error| tracing::warn!(target: "devrun::attempt", %error, "no log is kept"))
-                .ok()
-        });
-        let passing = PassOn::start(routes, log, wants_lines.then_some(sender), |error| {
-            tracing::warn!(target: "devrun::attempt", %error, "the log is not kept any longer");
-        })?;
-        let lines = wants_lines.then_some(receiver);
-        Ok((Self { passing, lines }, [out_of_command.into(), err_of_command.into()]))
-    }
-
-    /// What is in the pipes is passed on; then nobody is waited for. Returns the end of what was said.
-    fn finish(mut self) -> Vec<u8> {
-        self.passing.finish(Instant::now() + DRAIN);
-        self.passing.tail()
     }
 }
 

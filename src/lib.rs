@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports)] // until the parts are joined
 
 mod attempt;
+mod builder;
 mod error;
 mod event;
 mod lifecycle;
@@ -26,7 +27,8 @@ mod testing;
 #[doc(hidden)]
 pub mod cli;
 
+pub use builder::Builder;
 pub use error::{Error, Kind};
 pub use event::{Event, Exit, Left, LeftWhy, Seen, StopCause};
 pub use plan::{Port, PortRange};
-pub use server::{Builder, Server};
+pub use server::Server;

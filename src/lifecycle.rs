@@ -14,18 +14,24 @@ const DUPLICATES: Duration = Duration::from_secs(1);
 /// Where a tree's life has got to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
-    /// The command runs and is not ready.
-    Starting,
+    /// Not ready yet.
+    Starting { leader: Leader },
     /// A member answers.
-    Ready,
-    /// The command exited and another member serves.
-    Leaderless,
+    Ready { leader: Leader },
     /// The stop signal was sent, at this time after the start.
     Stopping { cause: StopCause, at: Duration },
     /// Members are being killed.
     Killing { cause: StopCause },
     /// Nobody is left. Without a cause, the tree ended by itself.
     Over { cause: Option<StopCause> },
+}
+
+/// What has become of the command itself while its tree lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leader {
+    Running,
+    /// It exited, and another member serves.
+    Left,
 }
 
 /// What can happen to it.
@@ -85,16 +91,21 @@ pub(crate) fn step(state: State, input: Input, now: Duration) -> (State, Option<
         (over @ State::Over { .. }, _) => (over, None),
         (state, Input::TreeEmpty) => (State::Over { cause: cause(state) }, None),
         (state, Input::GuardLost) => (State::Over { cause: cause(state) }, Some(Act::EndWithoutGuard)),
-        (State::Starting, Input::BecameReady) => (State::Ready, Some(Act::AnnounceReady)),
-        (State::Starting, Input::ReadyTimedOut) => stop(StopCause::ReadyTimeout, now),
-        (State::Starting, Input::StrangerAnswers) => stop(StopCause::Stranger, now),
-        (State::Starting | State::Ready, Input::LeaderExited { serving: true }) => {
-            (State::Leaderless, Some(Act::AnnounceLeaderless))
+        (State::Starting { leader }, Input::BecameReady) => {
+            (State::Ready { leader }, Some(Act::AnnounceReady))
         }
-        (State::Starting | State::Ready | State::Leaderless, Input::LeaderExited { .. }) => {
+        (State::Starting { .. }, Input::ReadyTimedOut) => stop(StopCause::ReadyTimeout, now),
+        (State::Starting { .. }, Input::StrangerAnswers) => stop(StopCause::Stranger, now),
+        (State::Starting { .. }, Input::LeaderExited { serving: true }) => {
+            (State::Starting { leader: Leader::Left }, Some(Act::AnnounceLeaderless))
+        }
+        (State::Ready { .. }, Input::LeaderExited { serving: true }) => {
+            (State::Ready { leader: Leader::Left }, Some(Act::AnnounceLeaderless))
+        }
+        (State::Starting { .. } | State::Ready { .. }, Input::LeaderExited { serving: false }) => {
             stop(StopCause::LeaderExited, now)
         }
-        (State::Starting | State::Ready | State::Leaderless, Input::Stop(cause)) => stop(cause, now),
+        (State::Starting { .. } | State::Ready { .. }, Input::Stop(cause)) => stop(cause, now),
         (State::Stopping { cause, at }, Input::Stop(second)) => {
             if is_meant_as_second(&cause, &second, now.saturating_sub(at)) {
                 (State::Killing { cause }, Some(Act::Kill))
@@ -103,10 +114,7 @@ pub(crate) fn step(state: State, input: Input, now: Duration) -> (State, Option<
             }
         }
         // Readiness is asked only while it starts, and a stop under way is not begun again.
-        (
-            state @ (State::Ready | State::Leaderless),
-            Input::BecameReady | Input::ReadyTimedOut | Input::StrangerAnswers,
-        )
+        (state @ State::Ready { .. }, Input::BecameReady | Input::ReadyTimedOut | Input::StrangerAnswers)
         | (
             state @ (State::Stopping { .. } | State::Killing { .. }),
             Input::BecameReady
@@ -157,7 +165,7 @@ fn is_meant_as_second(first: &StopCause, second: &StopCause, since: Duration) ->
 
 fn cause(state: State) -> Option<StopCause> {
     match state {
-        State::Starting | State::Ready | State::Leaderless => None,
+        State::Starting { .. } | State::Ready { .. } => None,
         State::Stopping { cause, .. } | State::Killing { cause } => Some(cause),
         State::Over { cause } => cause,
     }
@@ -234,7 +242,7 @@ mod tests {
 
     /// Every state that can be reached, at times before and after the limit for duplicates.
     fn reachable() -> Vec<State> {
-        let (mut seen, mut open) = (HashSet::new(), vec![State::Starting]);
+        let (mut seen, mut open) = (HashSet::new(), vec![State::Starting { leader: Leader::Running }]);
         let mut states = Vec::new();
         while let Some(state) = open.pop() {
             if !seen.insert(format!("{state:?}")) {
@@ -303,8 +311,11 @@ mod tests {
 
     #[test]
     fn the_copy_of_an_interrupt_that_npm_sends_on_is_no_second_interrupt() {
-        let (state, act) =
-            step(State::Ready, Input::Stop(StopCause::Keyboard(2)), Duration::from_millis(100));
+        let (state, act) = step(
+            State::Ready { leader: Leader::Running },
+            Input::Stop(StopCause::Keyboard(2)),
+            Duration::from_millis(100),
+        );
         assert_eq!(act, Some(Act::Stop { grace: Grace::Policy, signalled: Signalled::Foreground }));
         let (state, act) = step(state, Input::Stop(StopCause::Signal(2)), Duration::from_millis(150));
         assert_eq!(act, None);

@@ -1,184 +1,16 @@
-//! The library's front door: a builder, and a handle on a running server.
-//!
-//! # Theory of operation
-//!
-//! [`Builder::start`] starts a thread of its own with a single-threaded runtime, on which the server is
-//! supervised; so it works in a test, in a Tauri setup hook and inside any async runtime. The server's processes
-//! hang on a *guard* process, which ends them when this program is gone, however it went.
+//! A handle on a running server: the thread that supervises it, and what both know.
 
-use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::ffi::OsStr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedSender;
 
+use crate::builder::Builder;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
-use crate::plan::{self, Facts, Port, PortRange, ReadyCheck, Request, Sources};
-use crate::supervise::{self, Context, Outcome};
-
-/// How long [`Builder::start`] waits for readiness unless told otherwise.
-const READY_TIMEOUT: Duration = Duration::from_secs(5 * 60);
-
-/// A dev server that is to be started. Made by [`Server::command`].
-pub struct Builder {
-    request: Request,
-    environment: Vec<(OsString, OsString)>,
-    listener: Option<Box<dyn FnMut(&Event) + Send>>,
-}
-
-impl std::fmt::Debug for Builder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Without the environment: its values are nobody's business.
-        f.debug_struct("Builder").field("request", &self.request).finish_non_exhaustive()
-    }
-}
-
-impl Builder {
-    /// Adds an argument of the command. `{port}`, `{url}`, `{host}` and `{name}` stand for their values.
-    #[must_use]
-    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
-        self.request.command.push(arg.as_ref().into());
-        self
-    }
-
-    /// Adds arguments of the command, as [`arg`](Self::arg) does.
-    #[must_use]
-    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        self.request.command.extend(args.into_iter().map(|arg| arg.as_ref().into()));
-        self
-    }
-
-    /// Sets a variable of the command's environment, over what devrun would set.
-    #[must_use]
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.environment.push((name.as_ref().into(), value.as_ref().into()));
-        self
-    }
-
-    /// Runs the command in this folder. Default: the current one.
-    #[must_use]
-    pub fn current_dir(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.request.cwd = Some(folder.into());
-        self
-    }
-
-    /// Names the server. Default: the project's name. Two servers of one folder need two names.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.request.name = Some(name.into());
-        self
-    }
-
-    /// Prefers this port. Default: the last port of this project, else one derived from its path. If it is busy,
-    /// the next free one is taken.
-    #[must_use]
-    pub fn port(mut self, port: Port) -> Self {
-        self.request.port = Some(port);
-        self
-    }
-
-    /// Takes ports from this range. Default: 3000-4999.
-    #[must_use]
-    pub fn port_range(mut self, range: PortRange) -> Self {
-        self.request.port_range = Some(range);
-        self
-    }
-
-    /// Makes a busy port an error of [`Kind::PortTaken`] instead of a reason to take the next one.
-    #[must_use]
-    pub fn strict_port(mut self) -> Self {
-        self.request.strict_port = Some(true);
-        self
-    }
-
-    /// Counts the server as ready when a GET of this path is answered with a status below 500. Default: `/`.
-    #[must_use]
-    pub fn ready_path(mut self, path: impl Into<String>) -> Self {
-        self.request.ready = Some(ReadyCheck::Path(path.into()));
-        self
-    }
-
-    /// Counts the server as ready when it accepts a connection on its port.
-    #[must_use]
-    pub fn ready_when_listening(mut self) -> Self {
-        self.request.ready = Some(ReadyCheck::Tcp);
-        self
-    }
-
-    /// How long [`start`](Self::start) waits for readiness. Default: 5 minutes.
-    #[must_use]
-    pub fn ready_timeout(mut self, timeout: Duration) -> Self {
-        self.request.ready_timeout = Some(timeout);
-        self
-    }
-
-    /// The grace period between the stop signal and SIGKILL. Default: 5 seconds.
-    #[must_use]
-    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
-        self.request.stop_timeout = Some(timeout);
-        self
-    }
-
-    /// Calls `listener` with every [`Event`], on the thread that supervises the server: it should return soon.
-    #[must_use]
-    pub fn on_event(mut self, listener: impl FnMut(&Event) + Send + 'static) -> Self {
-        self.listener = Some(Box::new(listener));
-        self
-    }
-
-    /// Starts the server and returns when it is ready.
-    ///
-    /// Blocks the calling thread; in async code, call it through your runtime's way of blocking. Errs when the
-    /// command can't be found or executed, when no port is free, when the server exits before it is ready or is
-    /// not ready in time, and when the same server runs already. After an error nothing is left running.
-    pub fn start(self) -> Result<Server, Error> {
-        let Builder { mut request, environment, listener } = self;
-        request.ready_timeout.get_or_insert(READY_TIMEOUT);
-        let facts = Facts::gather(&request, Sources::None)?;
-        let plan = plan::make(request, &facts)?;
-        let shared = Arc::new(Shared::default());
-        let (stop, stops) = unbounded_channel();
-        let context = Context { stops, environment, owns_process: false };
-        let thread = {
-            let shared = Arc::clone(&shared);
-            std::thread::Builder::new()
-                .name("devrun".into())
-                .spawn(move || {
-                    // Also when this thread panics, whoever waits is told.
-                    let _over = SayOver(&shared);
-                    let ended = supervise_here(&plan, context, listener, &shared);
-                    shared.lock().ended.get_or_insert(ended);
-                })
-                .map_err(|error| {
-                    Error::new(Kind::Internal, "no thread could be made for the server").source(error)
-                })?
-        };
-        let server = Server { shared, stop, thread: Mutex::new(Some(thread)) };
-        server.wait_until_ready()?;
-        Ok(server)
-    }
-}
-
-fn supervise_here(
-    plan: &plan::Plan,
-    context: Context,
-    mut listener: Option<Box<dyn FnMut(&Event) + Send>>,
-    shared: &Shared,
-) -> Result<Outcome, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Error::new(Kind::Internal, "no runtime could be made to supervise the server").source(error)
-    })?;
-    let mut say = |event: Event| {
-        shared.heard(&event);
-        if let Some(listener) = &mut listener {
-            listener(&event);
-        }
-    };
-    runtime.block_on(supervise::run(plan, context, &mut say))
-}
+use crate::plan::Port;
+use crate::supervise::Outcome;
 
 /// A running dev server. It lives until it is stopped or dropped, or this program ends, in whatever way.
 ///
@@ -216,8 +48,7 @@ impl Server {
     /// # Ok::<(), devrun::Error>(())
     /// ```
     pub fn command(program: impl AsRef<OsStr>) -> Builder {
-        let request = Request { command: vec![program.as_ref().into()], ..Request::default() };
-        Builder { request, environment: Vec::new(), listener: None }
+        Builder::new(program.as_ref())
     }
 
     /// Where it answers, e.g. `http://localhost:4123`.
@@ -265,7 +96,26 @@ impl Server {
         }
     }
 
-    fn wait_until_ready(&self) -> Result<(), Error> {
+    /// A handle on what `supervise` does on a thread of its own, and reports to `Shared`.
+    pub(crate) fn on_a_thread(
+        stop: UnboundedSender<StopCause>,
+        supervise: impl FnOnce(&Shared) -> Result<Outcome, Error> + Send + 'static,
+    ) -> Result<Self, Error> {
+        let shared = Arc::new(Shared::default());
+        let for_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("devrun".into()).spawn(move || {
+            // Also when this thread panics, whoever waits is told.
+            let _over = SayOver(&for_thread);
+            let ended = supervise(&for_thread);
+            for_thread.lock().ended.get_or_insert(ended);
+        });
+        let thread = thread.map_err(|error| {
+            Error::new(Kind::Internal, "no thread could be made for the server").source(error)
+        })?;
+        Ok(Self { shared, stop, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(crate) fn wait_until_ready(&self) -> Result<(), Error> {
         let mut state = self.shared.lock();
         while !state.ready && state.ended.is_none() {
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -301,7 +151,7 @@ fn thread_gone() -> Error {
 
 /// What the supervising thread and the handle share.
 #[derive(Debug, Default)]
-struct Shared {
+pub(crate) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -320,7 +170,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn heard(&self, event: &Event) {
+    pub(crate) fn heard(&self, event: &Event) {
         if let Event::Ready { url, port, pid, .. } = event {
             let mut state = self.lock();
             state.url.clone_from(url);

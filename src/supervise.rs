@@ -4,12 +4,11 @@
 //! Nothing here knows of the console, of clap or of a platform: what happens goes out as [`Event`]s, what is
 //! wanted comes in as [`StopCause`]s.
 
-use std::ffi::OsString;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Context};
 use crate::error::Error;
 use crate::event::{Event, Exit, StopCause};
 use crate::lifecycle;
@@ -19,16 +18,6 @@ use crate::session::{Opened, Session};
 
 /// How often a server that another devrun is starting is looked at.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// What a run needs besides its plan.
-pub(crate) struct Context {
-    /// Who wants the server to stop, and why.
-    pub(crate) stops: UnboundedReceiver<StopCause>,
-    /// Further variables for the command.
-    pub(crate) environment: Vec<(OsString, OsString)>,
-    /// This process does nothing but run the server: what its guard leaves becomes its own.
-    pub(crate) owns_process: bool,
-}
 
 /// How a run ended.
 #[derive(Debug)]

@@ -7,10 +7,11 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::render::{self, Style};
 use super::script_shell;
+use crate::attempt::Context;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
 use crate::plan::{self, Facts, Request, Sources};
-use crate::supervise::{self, Context, Outcome};
+use crate::supervise::{self, Outcome};
 use crate::sys::{self, Received};
 
 /// Runs the server until its tree is empty; ends as the command ended.
@@ -106,6 +107,10 @@ fn status(outcome: &Outcome) -> Exit {
         (Some(StopCause::Keyboard(signal) | StopCause::Signal(signal)), Exit::Signal(_)) => {
             Exit::Signal(*signal)
         }
+        (Some(StopCause::HangUp), Exit::Signal(_)) => Exit::Signal(sys::HANG_UP),
+        // Servers that find their port taken exit with 0: nothing that waits for readiness may take that for
+        // success.
+        (None | Some(StopCause::LeaderExited), Exit::Code(0)) if outcome.error.is_some() => Exit::Code(1),
         (
             None
             | Some(

@@ -4,6 +4,7 @@
 mod diagnose;
 mod log;
 mod pass;
+mod streams;
 mod text;
 
 #[cfg(test)]
@@ -12,4 +13,5 @@ mod tests;
 pub(crate) use diagnose::{Diagnosis, diagnose};
 pub(crate) use log::Log;
 pub(crate) use pass::{PassOn, Route};
+pub(crate) use streams::Streams;
 pub(crate) use text::strip_control;

@@ -97,7 +97,7 @@ pub(crate) struct CommandLine {
 pub(crate) enum ReadyCheck {
     /// GET this path on the server's port: any status below 500, except 426.
     Path(String),
-    /// GET this URL (`{port}` and `{url}` already filled in by the caller).
+    /// GET this URL; `{port}` stands for the server's port.
     Url(String),
     /// A process of the tree accepts a connection on the port.
     Tcp,
@@ -105,6 +105,20 @@ pub(crate) enum ReadyCheck {
     Log(String),
     /// At once.
     None,
+}
+
+impl ReadyCheck {
+    /// The same check with `{port}` filled in.
+    pub(crate) fn at(&self, port: Port) -> ReadyCheck {
+        let fill = |text: &str| text.replace("{port}", &port.to_string());
+        match self {
+            ReadyCheck::Path(path) => ReadyCheck::Path(fill(path)),
+            ReadyCheck::Url(url) => ReadyCheck::Url(fill(url)),
+            ReadyCheck::Tcp => ReadyCheck::Tcp,
+            ReadyCheck::Log(pattern) => ReadyCheck::Log(pattern.clone()),
+            ReadyCheck::None => ReadyCheck::None,
+        }
+    }
 }
 
 /// How the tree is stopped.

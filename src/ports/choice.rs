@@ -70,8 +70,9 @@ impl<'a> Search<'a> {
     {
         let last = self.last.filter(|last| self.may_be_had_again(*last) && Some(*last) != self.wanted);
         let first = self.wanted.into_iter().chain(last);
-        let rest =
-            move || self.from_start().filter(move |port| Some(*port) != self.wanted && Some(*port) != last);
+        let rest = move || {
+            self.starting_there().filter(move |port| Some(*port) != self.wanted && Some(*port) != last)
+        };
         first.chain(rest().filter(move |port| !others(*port))).chain(rest().filter(move |port| others(*port)))
     }
 
@@ -91,7 +92,7 @@ impl<'a> Search<'a> {
     }
 
     /// The whole range, beginning at the start of the search.
-    fn from_start(&self) -> impl Iterator<Item = Port> {
+    fn starting_there(&self) -> impl Iterator<Item = Port> {
         let inside = |port: &Port| self.range.contains(*port);
         let start = [self.wanted, self.last, Some(self.derived)].into_iter().flatten().find(inside);
         let (first, last) = (*self.range.numbers().start(), *self.range.numbers().end());

@@ -2,7 +2,7 @@
 
 use crate::plan::Port;
 use crate::registry::Registry;
-use crate::sys::process;
+use crate::sys::{self, process};
 
 /// The server that leased the port, or else the process that listens on it.
 pub(crate) fn holder(registry: Option<&Registry>, port: Port) -> Option<String> {
@@ -15,13 +15,8 @@ pub(crate) fn holder(registry: Option<&Registry>, port: Port) -> Option<String> 
             let front = record.front.map_or(String::new(), |front| format!(", devrun {}", front.pid));
             Some(format!("the server {} (in {}{front})", record.name, record.cwd.lossy()))
         }
-        None => described(*listeners(port).first()?),
+        None => described(*sys::holders(port.get()).first()?),
     }
-}
-
-/// The pids that listen on the port.
-fn listeners(_port: Port) -> Vec<u32> {
-    Vec::new() // joined with `sys::holders` at the merge
 }
 
 fn described(pid: u32) -> Option<String> {

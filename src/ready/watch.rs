@@ -178,7 +178,9 @@ impl Watch {
 
     /// Somebody listens on the wanted port. No member? Then it is a stranger, unless that changes soon.
     fn suspect_stranger(&mut self) -> Result<(), NotReady> {
-        if self.on_wanted().next().is_some() {
+        // A knock that got no answer yet proves nobody; the table of listeners does.
+        let listens = || sys::listeners().is_ok_and(|all| all.iter().any(|l| l.port == self.wanted.get()));
+        if self.on_wanted().next().is_some() || !listens() {
             self.stranger_since = None;
             return Ok(());
         }

@@ -26,6 +26,7 @@ pub(crate) struct Claim {
 
 /// The answer to `Registry::claim`.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once and taken apart at once")]
 pub(crate) enum Claiming {
     Ours(Claim),
     /// Another run has it.

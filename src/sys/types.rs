@@ -82,7 +82,8 @@ pub(crate) enum TreeEvent {
     LeaderSignalled(i32),
     /// The command was stopped by the terminal, or stopped itself as if by it.
     LeaderStopped,
-    /// The members can't be listed: the end reaches only those in the command's process group.
+    /// The members can't be listed: the stop signal reaches only the command and those without a living parent in
+    /// the tree.
     Blind,
     /// Nobody is left but these (pid, spared, name); so many had to be killed.
     Empty { killed: u32, left: Vec<(u32, bool, String)> },

@@ -42,8 +42,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "supervise",
         &["attempt", "error", "event", "lifecycle", "output", "owner", "plan", "registry", "session", "sys"],
     ),
-    ("server", &["error", "event", "plan", "supervise", "sys"]),
-    ("cli", &["error", "event", "output", "plan", "ports", "registry", "server", "supervise", "sys"]),
+    ("server", &["builder", "error", "event", "plan", "supervise"]),
+    ("builder", &["attempt", "error", "event", "plan", "server", "supervise"]),
+    (
+        "cli",
+        &["attempt", "error", "event", "output", "plan", "ports", "registry", "server", "supervise", "sys"],
+    ),
 ];
 
 /// Files with more lines than this, unit tests not counted, need a reason in `LONGER`.

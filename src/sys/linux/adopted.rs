@@ -31,10 +31,11 @@ pub(crate) fn end_adopted(spare: &SpareList) -> u32 {
         while let Ok(Some((pid, _))) = rustix::process::wait(WaitOptions::NOHANG) {
             killed.remove(pid);
         }
-        match ending::kill_children(me, spare, session, &mut killed) {
-            Ok(round) if round.going > 0 => kills += round.killed.unsigned_abs(),
-            Ok(_) | Err(_) => break,
+        let round = ending::kill_children(me, spare, session, &mut killed);
+        if round.going == 0 {
+            break;
         }
+        kills += round.killed.unsigned_abs();
         std::thread::sleep(Duration::from_millis(1));
     }
     kills

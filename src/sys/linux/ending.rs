@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 
 use rustix::process::{Pid, Signal};
 
-use super::walk::{self, Unlisted};
+use super::walk;
 use crate::sys::SpareList;
 
 impl SpareList {
@@ -85,7 +85,7 @@ pub(super) fn ask(
     spare: &SpareList,
     session: Option<Pid>,
     signalled: &mut Signalled,
-) -> Result<(), Unlisted> {
+) {
     for _ in 0..5 {
         let mut found = false;
         walk::each_member(root, &mut |pid, fd| {
@@ -98,12 +98,11 @@ pub(super) fn ask(
                 let _ = rustix::process::pidfd_send_signal(fd, signal);
             }
             let _ = rustix::process::pidfd_send_signal(fd, Signal::CONT);
-        })?;
+        });
         if !found {
             break;
         }
     }
-    Ok(())
 }
 
 /// What a round of the hard loop met.
@@ -126,7 +125,7 @@ pub(super) fn kill_children(
     spare: &SpareList,
     session: Option<Pid>,
     killed: &mut Signalled,
-) -> Result<Round, Unlisted> {
+) -> Round {
     let mut round = Round::default();
     walk::each_child(me, &mut |pid| {
         if killed.contains(pid) {
@@ -139,6 +138,6 @@ pub(super) fn kill_children(
             round.going += 1;
             round.killed += i32::from(killed.insert(pid));
         }
-    })?;
-    Ok(round)
+    });
+    round
 }

@@ -26,7 +26,6 @@ pub(super) struct Guard<'a> {
     pub(super) socket: &'a OwnedFd,
     pub(super) child_events: &'a OwnedFd,
     pub(super) leader: Pid,
-    pub(super) own_group: bool,
     /// The process group of the front: the terminal's foreground group, if there is a terminal.
     pub(super) front_group: Pid,
     pub(super) session: Option<Pid>,
@@ -79,7 +78,7 @@ impl Guard<'_> {
                     }
                 }
                 Phase::Hard(end) => {
-                    if !self.kill_round(me, leader_alive, &mut kills) || Instant::now() >= end {
+                    if !self.kill_round(me, &mut kills) || Instant::now() >= end {
                         // Killed ones may still be on their way out: they are waited for until the limit.
                         break;
                     }
@@ -116,14 +115,10 @@ impl Guard<'_> {
         if signal == Signal::KILL {
             return Phase::Hard(now + HARD_LIMIT);
         }
-        if ending::ask(me, signal, skip, self.spare, self.session, self.signalled).is_err() {
+        if walk::proc_is_hidden() {
             self.tell(Report::Blind);
-            let _ = if self.own_group {
-                rustix::process::kill_process_group(self.leader, signal)
-            } else {
-                rustix::process::kill_process(self.leader, signal)
-            };
         }
+        ending::ask(me, signal, skip, self.spare, self.session, self.signalled);
         Phase::Grace(now + grace)
     }
 
@@ -159,32 +154,18 @@ impl Guard<'_> {
 
     fn only_spared_left(&self, me: Pid) -> bool {
         let (mut others, mut any) = (false, false);
-        let listed = walk::each_child(me, &mut |pid| {
+        walk::each_child(me, &mut |pid| {
             any = true;
             others |= !self.spare.spares(pid, self.session);
         });
-        listed.is_ok() && any && !others
+        any && !others
     }
 
     /// One round of the hard loop; `false` when nobody is left who could still go.
-    fn kill_round(&mut self, me: Pid, leader_alive: bool, kills: &mut i32) -> bool {
-        match ending::kill_children(me, self.spare, self.session, self.killed) {
-            Ok(round) => {
-                *kills += round.killed;
-                round.going > 0 || (round.spared == 0 && round.refused == 0)
-            }
-            Err(_) if leader_alive => {
-                self.tell(Report::Blind);
-                // The leader was not reaped: its pid and its group's number are still its own.
-                let _ = if self.own_group {
-                    rustix::process::kill_process_group(self.leader, Signal::KILL)
-                } else {
-                    rustix::process::kill_process(self.leader, Signal::KILL)
-                };
-                true
-            }
-            Err(_) => true,
-        }
+    fn kill_round(&mut self, me: Pid, kills: &mut i32) -> bool {
+        let round = ending::kill_children(me, self.spare, self.session, self.killed);
+        *kills += round.killed;
+        round.going > 0 || (round.spared == 0 && round.refused == 0)
     }
 
     fn wait(&self, timeout: Option<Duration>, front_alive: bool) -> Wake {
@@ -210,7 +191,7 @@ impl Guard<'_> {
     }
 
     fn finish(&self, me: Pid, front_alive: bool, kills: i32) {
-        let _ = walk::each_child(me, &mut |pid| {
+        walk::each_child(me, &mut |pid| {
             let mut name = [0; 16];
             let mut buffer = [0; 32];
             if let Some(comm) = walk::command_name(pid, &mut buffer) {

@@ -3,6 +3,7 @@
 mod adopted;
 mod ending;
 mod exec;
+mod fork;
 mod guard;
 pub(crate) mod ports;
 pub(crate) mod process;

@@ -15,12 +15,10 @@ use tokio::io::unix::AsyncFd;
 
 use super::ending::Signalled;
 use super::exec::Prepared;
+use super::fork;
 use super::guard::Guard;
 use super::wire::{self, Order, Report, Step};
 use crate::sys::types::{Spawn, SpawnError, TreeEvent};
-
-/// The name that the guard goes by: without the word `devrun`, so that `pkill devrun` leaves it to its work.
-const GUARD_NAME: &[u8] = b"tree-guard";
 
 /// A running command and all that it starts. Dropping it closes the line to the guard, which then ends the tree
 /// by itself, after the grace period at the latest.
@@ -44,7 +42,7 @@ impl Tree {
                 .map_err(system)?;
         let prepared = Prepared::new(&spawn.program, &spawn.argv, &spawn.environment, &spawn.cwd)
             .map_err(SpawnError::Execute)?;
-        let guard = fork_guard(&spawn, &prepared, theirs).map_err(SpawnError::System)?;
+        let guard = fork::fork_guard(&spawn, &prepared, theirs).map_err(SpawnError::System)?;
         let first = wire::receive(&ours, RecvFlags::empty()).map_err(system)?;
         let leader = match first.as_ref().and_then(Report::decode) {
             Some(Report::Started { leader }) => Pid::from_raw(leader),
@@ -147,164 +145,6 @@ fn system(error: Errno) -> SpawnError {
 
 fn wait_for(child: Pid) {
     let _ = rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(child), WaitOptions::empty()));
-}
-
-/// Forks the guard, which forks the command. Returns the guard's pid.
-fn fork_guard(spawn: &Spawn, prepared: &Prepared, socket: OwnedFd) -> io::Result<Pid> {
-    // Borrowed, so that nothing is freed in the child.
-    let (mut signalled, mut killed) = (Signalled::new(), Signalled::new());
-    let arguments = argument_area();
-    let session = rustix::process::getsid(None).ok();
-    let front_group = rustix::process::getpgrp();
-    // SAFETY: the signal sets live here. All signals are blocked across the fork, so that no handler of this
-    // program runs in the child; the mask is put back right after. In the child nothing is called but what the
-    // module comments of `guard`, `walk`, `ending` and `exec` promise.
-    unsafe {
-        let mut all = std::mem::zeroed();
-        let mut before = std::mem::zeroed();
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-        let child = libc::fork();
-        let error = io::Error::last_os_error();
-        if child == 0 {
-            be_guard(spawn, prepared, &socket, arguments, |leader, child_events| {
-                let orphaned = Signal::from_named_raw(spawn.orphaned.0).unwrap_or(Signal::TERM);
-                Guard {
-                    socket: &socket,
-                    child_events,
-                    leader,
-                    own_group: spawn.own_group,
-                    front_group,
-                    session,
-                    spare: &spawn.spare,
-                    orphaned: (orphaned, spawn.orphaned.1),
-                    terminal: spawn.terminal.as_ref(),
-                    signalled: &mut signalled,
-                    killed: &mut killed,
-                }
-                .run();
-            });
-            libc::_exit(0);
-        }
-        libc::pthread_sigmask(libc::SIG_SETMASK, &before, ptr::null_mut());
-        Pid::from_raw(child).filter(|_| child > 0).ok_or(error)
-    }
-}
-
-/// The guard from the fork to the command's start, then `run`.
-fn be_guard(
-    spawn: &Spawn,
-    prepared: &Prepared,
-    socket: &OwnedFd,
-    arguments: Option<(usize, usize)>,
-    run: impl FnOnce(Pid, &OwnedFd),
-) {
-    let fail = |step, errno| wire::send(socket, &Report::Failed { errno, step }.encode());
-    let me = rustix::process::getpid();
-    let _ = rustix::process::set_child_subreaper(Some(me));
-    let Ok((result, result_of_child)) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC) else {
-        return fail(Step::Fork, libc::EMFILE);
-    };
-    // SAFETY: the child of this fork calls only `execute`, write and _exit.
-    let leader = unsafe { libc::fork() };
-    if leader == 0 {
-        let outputs = [spawn.outputs[0].as_ref(), spawn.outputs[1].as_ref()];
-        let (step, errno) = prepared.execute(me, spawn.own_group, outputs);
-        let mut words = [0; 8];
-        words[..4].copy_from_slice(&(step as i32).to_ne_bytes());
-        words[4..].copy_from_slice(&errno.to_ne_bytes());
-        let _ = rustix::io::write(&result_of_child, &words);
-        // SAFETY: ends this process without running anything of the program that was forked.
-        unsafe { libc::_exit(127) };
-    }
-    let Some(leader) = Pid::from_raw(leader).filter(|_| leader > 0) else {
-        return fail(Step::Fork, super::exec::errno());
-    };
-    drop(result_of_child);
-    let mut words = [0; 8];
-    let length = rustix::io::retry_on_intr(|| rustix::io::read(&result, &mut words)).unwrap_or(0);
-    if length == words.len() {
-        let at = |i: usize| i32::from_ne_bytes([words[i], words[i + 1], words[i + 2], words[i + 3]]);
-        let step =
-            [Step::Fork, Step::Folder].into_iter().find(|s| *s as i32 == at(0)).unwrap_or(Step::Execute);
-        return fail(step, at(4));
-    }
-    drop(result);
-    let Some(child_events) = child_events() else { return fail(Step::Fork, super::exec::errno()) };
-    hide(arguments);
-    let _ = rustix::process::setpgid(None, None);
-    keep_only(spawn, socket, &child_events);
-    wire::send(socket, &Report::Started { leader: leader.as_raw_nonzero().get() }.encode());
-    run(leader, &child_events);
-}
-
-/// A descriptor that is readable when a child changes its state. Every signal is blocked already.
-fn child_events() -> Option<OwnedFd> {
-    // SAFETY: the set lives here; a program that ignores SIGCHLD would have its children reaped by the kernel
-    // before the guard hears of them, so the default is put back.
-    unsafe {
-        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
-        let mut set = std::mem::zeroed();
-        libc::sigemptyset(&mut set);
-        libc::sigaddset(&mut set, libc::SIGCHLD);
-        let fd = libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
-        (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))
-    }
-}
-
-/// Closes every descriptor but the guard's own: a pipe or a lock of the program that was forked would otherwise
-/// stay open for as long as the tree lives. Standard streams become /dev/null.
-fn keep_only(spawn: &Spawn, socket: &OwnedFd, child_events: &OwnedFd) {
-    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
-    if let Ok(null) = rustix::fs::open(c"/dev/null", flags, rustix::fs::Mode::empty()) {
-        let _ = rustix::stdio::dup2_stdin(&null);
-        let _ = rustix::stdio::dup2_stdout(&null);
-        let _ = rustix::stdio::dup2_stderr(&null);
-    }
-    let mut next = 3;
-    loop {
-        let kept = spawn
-            .hold
-            .iter()
-            .chain([socket, child_events])
-            .map(AsRawFd::as_raw_fd)
-            .chain(spawn.terminal.as_ref().map(|t| t.as_fd().as_raw_fd()))
-            .filter(|fd| *fd >= next)
-            .min();
-        let last = kept.map_or(u32::MAX, |fd| fd.unsigned_abs().saturating_sub(1));
-        if last >= next.unsigned_abs() {
-            // SAFETY: nothing in the guard uses a descriptor of this gap; their owners live in the other process.
-            unsafe { libc::syscall(libc::SYS_close_range, next, last, 0) };
-        }
-        match kept {
-            Some(fd) => next = fd + 1,
-            None => return,
-        }
-    }
-}
-
-/// Where the kernel reads this process's argument list from: fields 48 and 49 of proc_pid_stat(5).
-fn argument_area() -> Option<(usize, usize)> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let mut fields = stat[stat.rfind(')')? + 1..].split_whitespace().skip(45);
-    let (start, end) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    (0 < start && start < end).then_some((start, end))
-}
-
-/// Gives the guard a name and an argument list of its own.
-fn hide(arguments: Option<(usize, usize)>) {
-    let _ = rustix::thread::set_name(c"tree-guard");
-    let Some((start, end)) = arguments else { return };
-    // SAFETY: the area is this process's own argument strings, writable by the C standard (5.1.2.2.1) and, since
-    // the fork, a private copy that nothing in the guard reads.
-    unsafe {
-        ptr::write_bytes(start as *mut u8, 0, end - start);
-        ptr::copy_nonoverlapping(
-            GUARD_NAME.as_ptr(),
-            start as *mut u8,
-            GUARD_NAME.len().min(end - start - 1),
-        );
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Who belongs to the tree below a process, read from /proc without a single allocation: the guard is the child
 //! of a fork in a program that may have had threads, where only async-signal-safe calls are allowed
 //! (signal-safety(7)). No signal is sent from here.
+#![allow(unsafe_code)]
 
 use core::fmt::Write;
 use core::mem::MaybeUninit;
@@ -9,30 +10,26 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, RawDir};
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions};
 
 /// How deep a walk goes. Deeper members are met when those above them are gone and they have become children
 /// of the subreaper.
 const DEPTH: usize = 128;
 
-/// Why children can't be listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unlisted {
-    /// /proc is hidden or not mounted.
-    NoProc,
-    /// The process is gone.
-    Gone,
+/// Whether /proc is not mounted or shows nothing of this process.
+pub(super) fn proc_is_hidden() -> bool {
+    open(c"/proc/self/task", OFlags::DIRECTORY).is_err()
 }
 
-/// Calls `visit` with each child of `parent`, whichever of its threads made it.
-pub(super) fn each_child(parent: Pid, visit: &mut dyn FnMut(Pid)) -> Result<(), Unlisted> {
-    let tasks = match open(
-        Text::new(format_args!("/proc/{}/task", parent.as_raw_nonzero())).as_c_str(),
-        OFlags::DIRECTORY,
-    ) {
-        Ok(tasks) => tasks,
-        Err(_) if parent == rustix::process::getpid() => return Err(Unlisted::NoProc),
-        Err(_) => return Err(Unlisted::Gone),
+/// Calls `visit` with each child of `parent`, whichever of its threads made it. Of a process that is gone there is
+/// none; neither is of any but our own where /proc is hidden.
+pub(super) fn each_child(parent: Pid, visit: &mut dyn FnMut(Pid)) {
+    let tasks = Text::new(format_args!("/proc/{}/task", parent.as_raw_nonzero()));
+    let Ok(tasks) = open(tasks.as_c_str(), OFlags::DIRECTORY) else {
+        if parent == rustix::process::getpid() {
+            each_child_by_asking(parent, visit);
+        }
+        return;
     };
     let mut supported = true;
     each_number(&tasks, &mut |tid| {
@@ -44,12 +41,14 @@ pub(super) fn each_child(parent: Pid, visit: &mut dyn FnMut(Pid)) -> Result<(), 
             Err(_) => {}
         }
     });
-    if supported { Ok(()) } else { each_child_by_scan(parent, visit) }
+    if !supported {
+        each_child_by_scan(parent, visit);
+    }
 }
 
 /// The same by looking at the parent of every process there is.
-fn each_child_by_scan(parent: Pid, visit: &mut dyn FnMut(Pid)) -> Result<(), Unlisted> {
-    let all = open(c"/proc", OFlags::DIRECTORY).map_err(|_| Unlisted::NoProc)?;
+fn each_child_by_scan(parent: Pid, visit: &mut dyn FnMut(Pid)) {
+    let Ok(all) = open(c"/proc", OFlags::DIRECTORY) else { return };
     each_number(&all, &mut |number| {
         if let Some(pid) = Pid::from_raw(number)
             && parent_of(pid) == Some(parent)
@@ -57,7 +56,32 @@ fn each_child_by_scan(parent: Pid, visit: &mut dyn FnMut(Pid)) -> Result<(), Unl
             visit(pid);
         }
     });
-    Ok(())
+}
+
+/// The same without /proc, for our own children: asks the kernel of every pid that was given since this process
+/// started whether it is a child of ours. Pids are given in turn, so a child made now has the newest.
+fn each_child_by_asking(me: Pid, visit: &mut dyn FnMut(Pid)) {
+    // SAFETY: the child ends at once and runs nothing of the program that was forked.
+    let newest = unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            libc::_exit(0);
+        }
+        child
+    };
+    let (me, most) = (me.as_raw_nonzero().get(), 4_194_304);
+    if newest > 0 {
+        let _ = Pid::from_raw(newest).map(|pid| rustix::process::waitpid(Some(pid), WaitOptions::empty()));
+    }
+    // Fewer than newest: they began again at the lowest.
+    let (upper, lower) = if newest > me { (newest, 1) } else { (most, newest.max(1)) };
+    for number in (me + 1..upper).chain(1..lower) {
+        let Some(pid) = Pid::from_raw(number) else { continue };
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if rustix::process::waitid(WaitId::Pid(pid), look).is_ok() {
+            visit(pid);
+        }
+    }
 }
 
 /// Calls `visit` with each descendant of `root` and a pidfd of it, parents first.
@@ -65,26 +89,23 @@ fn each_child_by_scan(parent: Pid, visit: &mut dyn FnMut(Pid)) -> Result<(), Unl
 /// A descendant further down is not our child and its pid could be taken over between the listing and the pidfd.
 /// So: its pidfd is opened first, then its parent is read and must be the one above, and then the one above must
 /// still be alive by the pidfd that is held of it. All three true: it was a member when its pidfd was opened.
-pub(super) fn each_member(root: Pid, visit: &mut dyn FnMut(Pid, &OwnedFd)) -> Result<(), Unlisted> {
-    walk(root, None, 0, visit)
+/// Children of ours need none of this, since they keep their pids until we wait for them.
+pub(super) fn each_member(root: Pid, visit: &mut dyn FnMut(Pid, &OwnedFd)) {
+    walk(root, None, 0, visit);
 }
 
-fn walk(
-    parent: Pid,
-    parent_fd: Option<&OwnedFd>,
-    depth: usize,
-    visit: &mut dyn FnMut(Pid, &OwnedFd),
-) -> Result<(), Unlisted> {
+fn walk(parent: Pid, parent_fd: Option<&OwnedFd>, depth: usize, visit: &mut dyn FnMut(Pid, &OwnedFd)) {
+    let ours = parent == rustix::process::getpid();
     each_child(parent, &mut |pid| {
         let Ok(fd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
-        if parent_of(pid) != Some(parent) || parent_fd.is_some_and(has_ended) {
+        if !ours && (parent_of(pid) != Some(parent) || parent_fd.is_some_and(has_ended)) {
             return;
         }
         visit(pid, &fd);
         if depth < DEPTH {
-            let _ = walk(pid, Some(&fd), depth + 1, visit);
+            walk(pid, Some(&fd), depth + 1, visit);
         }
-    })
+    });
 }
 
 /// Whether the process of this pidfd has ended: a pidfd is readable then (pidfd_open(2)).
@@ -221,7 +242,32 @@ impl Write for Text {
 pub(super) fn count(root: u32) -> usize {
     let mut count = 0;
     if let Some(root) = Pid::from_raw(root.cast_signed()) {
-        let _ = each_member(root, &mut |_, _| count += 1);
+        each_member(root, &mut |_, _| count += 1);
     }
     count
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn every_way_of_listing_finds_the_children() {
+        let mut children: Vec<_> =
+            (0..3).map(|_| Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap()).collect();
+        let me = rustix::process::getpid();
+        let ways: [fn(Pid, &mut dyn FnMut(Pid)); 3] = [each_child, each_child_by_scan, each_child_by_asking];
+        for way in ways {
+            let mut found = Vec::new();
+            way(me, &mut |pid| found.push(pid.as_raw_nonzero().get().unsigned_abs()));
+            // Other tests have children too.
+            assert!(children.iter().all(|child| found.contains(&child.id())), "{found:?}");
+        }
+        for child in &mut children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub(super) enum Report {
     Stopped { signal: i32 },
     /// A process was not ended, and why.
     Left { pid: i32, spared: bool, name: [u8; 16] },
-    /// /proc does not let the members be listed.
+    /// /proc is hidden: only children get the stop signal.
     Blind,
     /// Nobody is left but those named; so many had to be killed.
     Empty { killed: i32 },

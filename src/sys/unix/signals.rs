@@ -41,6 +41,9 @@ pub(crate) fn on_ending_signals(mut heard: impl FnMut(Received) + Send + 'static
     Ok(())
 }
 
+/// The hang-up of a terminal.
+pub(crate) const HANG_UP: i32 = libc::SIGHUP;
+
 /// How a process ends that nobody could stop.
 pub(crate) const KILLED: i32 = libc::SIGKILL;
 

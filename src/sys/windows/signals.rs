@@ -13,6 +13,9 @@ use crate::plan::StopSignal;
 /// How a process ends that nobody could stop.
 pub(crate) const KILLED: i32 = 9;
 
+/// What a closed console counts as; nobody is told of it in time.
+pub(crate) const HANG_UP: i32 = 1;
+
 const SIGINT: i32 = 2;
 
 /// A signal that arrived.
@@ -51,7 +54,7 @@ pub(crate) fn signal_number(signal: StopSignal) -> i32 {
     match signal {
         StopSignal::Term => 15,
         StopSignal::Int => SIGINT,
-        StopSignal::Hup => 1,
+        StopSignal::Hup => HANG_UP,
         StopSignal::Quit => 3,
         StopSignal::Usr1 => 30,
         StopSignal::Usr2 => 31,
