@@ -1,7 +1,6 @@
 //! What a run has of the machine besides its processes: the claim on the server, the ports, the record. Lost
 //! bookkeeping never ends a run: it is a warning, said once.
 
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use crate::error::Error;
@@ -96,8 +95,8 @@ impl Session {
     }
 
     /// What the guard holds until the tree is empty: the lock of the server, its leases and reservations.
-    pub(crate) fn held(&self) -> std::io::Result<Vec<OwnedFd>> {
-        let lock = self.claim.iter().map(|claim| claim.lock().try_clone().map(OwnedFd::from));
+    pub(crate) fn held(&self) -> std::io::Result<Vec<sys::Held>> {
+        let lock = self.claim.iter().map(|claim| claim.lock().try_clone().map(sys::Held::from));
         lock.chain(self.leases.held()).collect()
     }
 

@@ -1,7 +1,6 @@
 //! Output passed on between real processes.
 
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -17,8 +16,8 @@ fn pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
     std::io::pipe().unwrap()
 }
 
-fn route(from: impl Into<OwnedFd>, to: impl Into<OwnedFd>) -> Route {
-    Route { from: Pipe::from(from.into()), to: Pipe::from(to.into()) }
+fn route(from: impl Into<Pipe>, to: impl Into<Pipe>) -> Route {
+    Route { from: from.into(), to: to.into() }
 }
 
 fn start(routes: Vec<Route>) -> PassOn {

@@ -54,7 +54,7 @@ fn a_direct_command_gets_what_its_server_needs() {
 
 #[test]
 fn a_command_that_is_not_utf8_passes_untouched() {
-    let odd = crate::sys::not_utf8();
+    let odd = crate::sys::testing::not_utf8();
     let request = Request { command: vec!["vite".into(), odd.clone()], ..Request::default() };
     let command = filled(&make(request, &facts("/p", "{}")).unwrap());
     assert_eq!(command.args.last(), Some(&odd));

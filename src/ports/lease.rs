@@ -4,7 +4,6 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::OwnedFd;
 
 use socket2::{Domain, Socket, Type};
 
@@ -14,7 +13,7 @@ use crate::error::{Error, Kind};
 use crate::plan::{Port, PortSet, PortWish, ServerId, WantedBy};
 use crate::registry::Registry;
 use crate::sys::files::{self, Access};
-use crate::sys::{lock, ports};
+use crate::sys::{Held, lock, ports};
 
 /// A port that is this run's for as long as the lease, or a fork's copy of it, is open.
 #[derive(Debug)]
@@ -57,12 +56,12 @@ impl Leases {
     }
 
     /// Copies of everything that keeps the ports: as long as one of them is open, the ports are this run's.
-    pub(crate) fn held(&self) -> impl Iterator<Item = io::Result<OwnedFd>> {
+    pub(crate) fn held(&self) -> impl Iterator<Item = io::Result<Held>> {
         let leases = [&self.main].into_iter().chain(self.extra.iter().map(|(_, lease)| lease));
         leases.flat_map(|lease| {
-            let lock = lease.lock.as_ref().map(|file| file.try_clone().map(OwnedFd::from));
+            let lock = lease.lock.as_ref().map(|file| file.try_clone().map(Held::from));
             lock.into_iter()
-                .chain(lease.reservation.as_ref().map(|socket| socket.try_clone().map(OwnedFd::from)))
+                .chain(lease.reservation.as_ref().map(|socket| socket.try_clone().map(Held::from)))
         })
     }
 
@@ -161,8 +160,11 @@ impl Source<'_> {
             Some(Ok(None)) => return Ok(None),
             Some(Err(_)) | None => None,
         };
+        if ports::is_listened_on(port.get()) {
+            return Ok(None);
+        }
         match reserve(port, lock.is_some()) {
-            Ok(socket) => Ok(Some(Lease { port, lock, reservation: Some(socket) })),
+            Ok(socket) => Ok(Some(Lease { port, lock, reservation: ports::CAN_RESERVE.then_some(socket) })),
             Err(e) if is_taken(&e) => Ok(None),
             Err(e) => Err(Error::new(Kind::Internal, format!("port {port} can't be tried")).source(e)),
         }
@@ -225,9 +227,11 @@ fn bound(port: Port, reuse: bool) -> io::Result<Socket> {
         if domain == Domain::IPV6 {
             socket.set_only_v6(false)?;
         }
-        socket.set_reuse_address(reuse)?;
+        ports::before_bind(&socket, reuse)?;
         socket.bind(&address.into())?;
-        socket.set_reuse_address(true)?;
+        if ports::CAN_RESERVE {
+            socket.set_reuse_address(true)?;
+        }
         Ok(socket)
     };
     match bind(Domain::IPV6, any6) {

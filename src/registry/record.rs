@@ -248,13 +248,12 @@ fn decoded(text: &str) -> Option<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::ffi::OsStringExt;
 
     #[test]
     fn any_argument_survives_the_way_to_disk_and_back() {
         for bytes in [&b""[..], b"plain", br"C:\x41", b"\\", b"caf\xe9 \xff\xfe", "né\n\u{202e}".as_bytes()]
         {
-            let text = Text(OsString::from_vec(bytes.to_vec()));
+            let text = Text(os_string(bytes.to_vec()));
             let json = serde_json::to_string(&text).unwrap();
             assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text, "{json}");
         }

@@ -1,8 +1,8 @@
 use super::*;
 use crate::registry::{Claiming, Phase, new_run_id};
 use crate::sys::process;
+use crate::sys::testing::{mode, set_mode, symlink};
 use std::collections::BTreeMap;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, Instant};
 
 pub(in crate::registry) fn registry() -> (tempfile::TempDir, Registry) {
@@ -37,12 +37,12 @@ fn a_record_comes_back_as_it_was_and_is_private() {
     let ours = claim(&registry, &written.id, "aa");
     ours.write(&written).unwrap();
     assert_eq!(registry.read(&written.id), Ok(Some(written.clone())));
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let is = |path: &Path, wanted| mode(path).is_none_or(|mode| mode == wanted);
     let server = registry.server(&written.id);
-    assert_eq!(mode(&server.join("server.json")), 0o600);
-    assert_eq!(mode(&server.join("lock")), 0o600);
-    assert_eq!(mode(&server), 0o700);
-    assert_eq!(mode(&registry.root), 0o700);
+    assert!(is(&server.join("server.json"), 0o600));
+    assert!(is(&server.join("lock"), 0o600));
+    assert!(is(&server, 0o700));
+    assert!(is(&registry.root, 0o700));
 }
 
 #[test]
@@ -75,8 +75,8 @@ fn damages() -> Vec<Damage> {
         ("nested", |path| fs::write(path, "[".repeat(500_000)).unwrap()),
         ("100 MB", |path| fs::File::create(path).unwrap().set_len(100 << 20).unwrap()),
         ("a folder", |path| fs::create_dir(path).unwrap()),
-        ("a link loop", |path| symlink("server.json", path).unwrap()),
-        ("a link", |path| symlink("/etc/passwd", path).unwrap()),
+        ("a link loop", |path| symlink("server.json", path)),
+        ("a link", |path| symlink("/etc/passwd", path)),
         ("a pipe", |path| {
             assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success())
         }),
@@ -128,10 +128,11 @@ fn a_folder_that_is_not_this_users_alone_is_refused() {
     let outside = tempfile::tempdir().unwrap();
     let (real, link) = (outside.path().join("real"), outside.path().join("link"));
     fs::create_dir(&real).unwrap();
-    symlink(&real, &link).unwrap();
+    symlink(&real, &link);
     assert!(Registry::at(&link).unwrap_err().why().unwrap().contains("symbolic link"));
-    fs::set_permissions(&real, fs::Permissions::from_mode(0o770)).unwrap();
-    assert!(Registry::at(&real).unwrap_err().why().unwrap().contains("mode 0770"));
+    if set_mode(&real, 0o770) {
+        assert!(Registry::at(&real).unwrap_err().why().unwrap().contains("mode 0770"));
+    }
     let file = outside.path().join("file");
     fs::write(&file, "").unwrap();
     assert!(Registry::at(&file).is_err());

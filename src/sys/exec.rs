@@ -18,15 +18,3 @@ pub(crate) fn exec(mut command: Command) -> io::Error {
         Err(error) => error,
     }
 }
-
-/// A word that is not UTF-8.
-#[cfg(all(test, unix))]
-pub(crate) fn not_utf8() -> std::ffi::OsString {
-    std::os::unix::ffi::OsStringExt::from_vec(vec![b'a', 0xff])
-}
-
-/// A word that is not UTF-16, so not UTF-8 either.
-#[cfg(all(test, windows))]
-pub(crate) fn not_utf8() -> std::ffi::OsString {
-    std::os::windows::ffi::OsStringExt::from_wide(&[0x61, 0xd800])
-}

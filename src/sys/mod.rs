@@ -1,12 +1,29 @@
-//! Mechanism only, one folder or file per platform behind the same names: every call returns at once; waiting
-//! and choosing live above. `cfg(...)` of a platform and `unsafe` are found nowhere else.
-
-#[cfg(target_os = "linux")]
-mod linux;
-#[cfg(target_os = "linux")]
-pub(crate) use linux::*;
+//! Mechanism only, one folder per platform behind the same names: every call returns at once; waiting and
+//! choosing live above. `cfg(...)` of a platform and `unsafe` are found nowhere else.
 
 mod exec;
-pub(crate) use exec::exec;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(all(test, not(target_os = "macos")))]
+#[path = "macos/parse.rs"]
+mod macos_parse; // the pure part of macOS, tested wherever the tests run
 #[cfg(test)]
-pub(crate) use exec::not_utf8;
+pub(crate) mod testing;
+mod types;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+pub(crate) use exec::exec;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::*;
+#[cfg(target_os = "macos")]
+pub(crate) use macos::*;
+pub(crate) use types::*;
+#[cfg(unix)]
+pub(crate) use unix::*;
+#[cfg(windows)]
+pub(crate) use windows::*;

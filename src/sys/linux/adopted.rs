@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::WaitOptions;
 
-use super::ending::{self, Signalled, SpareList};
+use super::ending::{self, Signalled};
+use crate::sys::SpareList;
 
 /// How long it goes on before what does not die is left.
 const LIMIT: Duration = Duration::from_secs(3);

@@ -6,15 +6,7 @@ use core::mem::MaybeUninit;
 use rustix::process::{Pid, Signal};
 
 use super::walk;
-
-/// What is left running on purpose, decided before the fork.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct SpareList {
-    /// Names that are spared in whatever session they are.
-    pub(crate) always: Vec<Vec<u8>>,
-    /// Names that are spared only when they lead a session of their own making.
-    pub(crate) own_session: Vec<Vec<u8>>,
-}
+use crate::sys::SpareList;
 
 impl SpareList {
     /// Whether the process is left running, for those who are not above it in its session.

@@ -13,8 +13,8 @@ use rustix::process::{Pid, Signal};
 use super::ending::Signalled;
 use super::exec::{self, Prepared};
 use super::guard::Guard;
-use super::tree::Spawn;
 use super::wire::{self, Report, Step};
+use crate::sys::types::Spawn;
 
 /// The name that the guard goes by: without the word `devrun`, so that `pkill devrun` leaves it to its work.
 const GUARD_NAME: &[u8] = b"tree-guard";

@@ -13,10 +13,10 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustix::process::{Pid, Signal, WaitOptions};
 
-use super::ending::{self, Signalled, SpareList};
-use super::terminal::SavedTerminal;
+use super::ending::{self, Signalled};
 use super::walk;
 use super::wire::{self, Order, Report};
+use crate::sys::{SavedTerminal, SpareList};
 
 /// How long the hard loop goes on before it names what does not die (state D).
 const HARD_LIMIT: Duration = Duration::from_secs(3);

@@ -1,6 +1,22 @@
 //! What Linux says about ports. Nothing here opens a socket.
 
 use std::fs;
+use std::io;
+
+use socket2::Socket;
+
+/// Whether a command can bind over a socket that is bound and never listens.
+pub(crate) const CAN_RESERVE: bool = true;
+
+/// Sets what has to be set before a reservation is bound.
+pub(crate) fn before_bind(socket: &Socket, reuse: bool) -> io::Result<()> {
+    socket.set_reuse_address(reuse)
+}
+
+/// Never: a single bind finds every listener here, whatever address it is on.
+pub(crate) fn is_listened_on(_port: u16) -> bool {
+    false
+}
 
 /// The texts of `ip_local_port_range` and `ip_local_reserved_ports`; empty where they can't be read.
 pub(crate) fn reserved_ports() -> (String, String) {

@@ -16,42 +16,11 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, test_kill_process};
 
 use super::stat::Stat;
+pub(crate) use crate::sys::types::{Identity, Info};
 
 pub(crate) const SIGTERM: i32 = libc::SIGTERM;
 pub(crate) const SIGKILL: i32 = libc::SIGKILL;
 pub(crate) const SIGCONT: i32 = libc::SIGCONT;
-
-/// What tells a process from all others of this boot. Written to the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Identity {
-    pub(crate) pid: u32,
-    /// When it started, in clock ticks after boot. A pid can be recycled within one tick.
-    pub(crate) start: u64,
-    /// Its number in pidfs, where the kernel never gives one twice in a boot (6.9 and later).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) inode: Option<u64>,
-}
-
-/// What /proc tells of a process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Info {
-    pub(crate) pid: u32,
-    pub(crate) ppid: u32,
-    pub(crate) pgid: u32,
-    pub(crate) sid: u32,
-    /// Its effective user.
-    pub(crate) uid: u32,
-    /// The file name of its executable, or `comm` where that can't be read.
-    pub(crate) name: String,
-    pub(crate) comm: String,
-    /// Empty for a zombie and for a kernel thread.
-    pub(crate) argv: Vec<OsString>,
-    pub(crate) cwd: Option<PathBuf>,
-    /// In clock ticks after boot.
-    pub(crate) start: u64,
-    /// `R` running, `S` sleeping, `D` uninterruptible, `Z` zombie, `T` stopped, ...
-    pub(crate) state: char,
-}
 
 /// A handle on one process, whatever becomes of its pid.
 #[derive(Debug)]

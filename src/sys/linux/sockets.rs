@@ -4,21 +4,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 
-use socket2::{Domain, Protocol, Socket, Type};
-
-/// A listening TCP socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Listener {
-    pub(crate) ip: IpAddr,
-    pub(crate) port: u16,
-    pub(crate) inode: u64,
-    /// The user who made it.
-    pub(crate) uid: u32,
-}
+use crate::sys::types::Listener;
 
 /// Every listening TCP socket of this network namespace. A missing IPv6 table (IPv6 switched off) is no error.
 pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
@@ -95,29 +85,6 @@ pub(crate) fn holders(port: u16) -> Vec<u32> {
 pub(crate) fn process_name(pid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
     Some(String::from_utf8_lossy(name.trim_ascii_end()).into_owned())
-}
-
-/// Whether somebody listens, on a loopback address. It takes some microseconds, does not wait, and is noticed by
-/// the server at most as a connection that says nothing.
-pub(crate) fn knock(at: SocketAddr) -> bool {
-    let attempt = || -> io::Result<()> {
-        let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        socket.connect(&at.into())?;
-        // A port in the ephemeral range may be chosen as our own end, and then connects to itself.
-        match socket.local_addr()?.as_socket() {
-            Some(own) if own == at => Err(io::ErrorKind::ConnectionRefused.into()),
-            _ => Ok(()),
-        }
-    };
-    match attempt() {
-        Ok(()) => true,
-        // On its way: a listener whose queue is full. Everything else says that nobody is there.
-        Err(error) => {
-            error.kind() == io::ErrorKind::WouldBlock
-                || error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
-        }
-    }
 }
 
 /// From which ports the kernel serves those who ask for any.

@@ -2,10 +2,8 @@
 //! tree is ended stands in `guard`; when, above.
 #![allow(unsafe_code)]
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::PathBuf;
 use std::ptr;
 use std::time::Duration;
 
@@ -15,62 +13,12 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::ending::{Signalled, SpareList};
+use super::ending::Signalled;
 use super::exec::Prepared;
 use super::fork;
 use super::guard::Guard;
-use super::terminal::SavedTerminal;
 use super::wire::{self, Order, Report, Step};
-
-/// A command to start under a guard.
-#[derive(Debug)]
-pub(crate) struct Spawn {
-    /// Absolute.
-    pub(crate) program: PathBuf,
-    /// The name under which the program sees itself, and its arguments.
-    pub(crate) argv: Vec<OsString>,
-    /// All of it.
-    pub(crate) environment: Vec<(OsString, OsString)>,
-    pub(crate) cwd: PathBuf,
-    /// Whether the command leads a process group of its own; otherwise it is in the caller's.
-    pub(crate) own_group: bool,
-    /// Where its standard output and error go; `None`: where ours go.
-    pub(crate) outputs: [Option<OwnedFd>; 2],
-    /// Held open by the guard until the tree is gone: locks, the port's reservation.
-    pub(crate) hold: Vec<OwnedFd>,
-    pub(crate) spare: SpareList,
-    /// The signal and the grace period when the front is gone.
-    pub(crate) orphaned: (i32, Duration),
-    pub(crate) terminal: Option<SavedTerminal>,
-}
-
-/// What becomes of a tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TreeEvent {
-    /// The command exited with this status.
-    LeaderExited(i32),
-    /// The command died of this signal.
-    LeaderSignalled(i32),
-    /// The command was stopped by the terminal, or stopped itself as if by it.
-    LeaderStopped,
-    /// /proc is hidden: the stop signal reaches only the command and those without a living parent in the tree.
-    Blind,
-    /// Nobody is left but these (pid, spared, name); so many had to be killed.
-    Empty { killed: u32, left: Vec<(u32, bool, String)> },
-    /// The guard is gone and the tree may not be.
-    GuardLost,
-}
-
-/// Why a command could not be started.
-#[derive(Debug)]
-pub(crate) enum SpawnError {
-    /// The working folder can't be entered.
-    Folder(io::Error),
-    /// The file can't be executed.
-    Execute(io::Error),
-    /// The system refused a process, a pipe or the like.
-    System(io::Error),
-}
+use crate::sys::types::{Spawn, SpawnError, TreeEvent};
 
 /// A running command and all that it starts. Dropping it closes the line to the guard, which then ends the tree
 /// by itself, after the grace period at the latest.

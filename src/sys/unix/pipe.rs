@@ -1,24 +1,19 @@
 //! Byte streams between processes, and the private file that keeps what they carried. Only `wait` waits.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
+
+use crate::sys::types::{Stream, Woken};
 
 /// One end of a stream.
 pub(crate) type Pipe = OwnedFd;
-
-/// Which of this process's own output streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stream {
-    Stdout,
-    Stderr,
-}
 
 /// A descriptor of our own for one of this process's output streams.
 pub(crate) fn own_stream(stream: Stream) -> io::Result<Pipe> {
@@ -30,30 +25,21 @@ pub(crate) fn own_stream(stream: Stream) -> io::Result<Pipe> {
 
 /// A bell that one thread rings and others wait for; once rung, it stays so.
 #[derive(Debug, Clone)]
-pub(crate) struct Bell(Arc<OwnedFd>);
+pub(crate) struct Bell(Arc<(PipeReader, PipeWriter)>);
 
 impl Bell {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
+        Ok(Self(Arc::new(io::pipe()?)))
     }
 
     pub(crate) fn ring(&self) {
-        let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes()); // fails only when it rings already
+        let _ = (&self.0.1).write_all(&[1]); // never read, so it stays rung
     }
-}
-
-/// What ended a wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Woken {
-    /// There is something to read, or the end of the stream.
-    Readable,
-    /// The bell rang.
-    Bell,
 }
 
 /// Waits until there is something to read or the bell rings; the bell goes first.
 pub(crate) fn wait(source: &Pipe, bell: &Bell) -> io::Result<Woken> {
-    let mut both = [PollFd::new(source, PollFlags::IN), PollFd::new(&*bell.0, PollFlags::IN)];
+    let mut both = [PollFd::new(source, PollFlags::IN), PollFd::new(&bell.0.0, PollFlags::IN)];
     retry(|| poll(&mut both, None))?;
     Ok(if both[1].revents().is_empty() { Woken::Readable } else { Woken::Bell })
 }

@@ -1,5 +1,5 @@
-//! Waiting for the end of processes that are none of our children: a pidfd is readable once its process has
-//! exited (pidfd_open(2)). Nothing here polls.
+//! Waiting for the end of processes that are none of our children: a `Process` has a descriptor that is readable
+//! once it has exited. Nothing here polls.
 #![allow(unsafe_code)]
 
 use std::os::fd::AsFd;
@@ -8,7 +8,7 @@ use std::task::Poll;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::process::Process;
+use crate::sys::process::Process;
 
 /// The pid of the first of these processes to end; for ever without any. Must run in a tokio runtime with I/O.
 pub(crate) async fn first_to_end(processes: &[Process]) -> u32 {

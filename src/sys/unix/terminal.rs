@@ -27,7 +27,7 @@ impl SavedTerminal {
     /// Gives the terminal its modes back if this process group still has the foreground: then no shell has
     /// taken the terminal back and set modes of its own. Where the caller is not in the foreground itself,
     /// SIGTTOU must be blocked or ignored (tcsetattr(3)).
-    pub(super) fn restore_if_foreground(&self, group: Pid) {
+    pub(in crate::sys) fn restore_if_foreground(&self, group: Pid) {
         if termios::tcgetpgrp(&self.terminal) == Ok(group) {
             let _ = termios::tcsetattr(&self.terminal, OptionalActions::Now, &self.modes);
         }
@@ -38,7 +38,7 @@ impl SavedTerminal {
         self.restore_if_foreground(rustix::process::getpgrp());
     }
 
-    pub(super) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+    pub(in crate::sys) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.terminal.as_fd()
     }
 }

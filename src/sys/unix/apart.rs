@@ -6,8 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// The programs that show a URL to the user, and their arguments before it; the first one that exists is taken.
+#[cfg(not(target_os = "macos"))]
 pub(crate) const URL_OPENERS: &[(&str, &[&str])] =
     &[("xdg-open", &[]), ("gio", &["open"]), ("wslview", &[]), ("sensible-browser", &[])];
+/// The same here.
+#[cfg(target_os = "macos")]
+pub(crate) const URL_OPENERS: &[(&str, &[&str])] = &[("open", &[])];
 
 /// Starts the program without any of our streams, in a session of its own.
 #[allow(unsafe_code)]

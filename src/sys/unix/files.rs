@@ -8,18 +8,13 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// What a file is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    Read,
-    /// Reading and writing; it is made if it does not exist.
-    Write,
-}
+pub(crate) use crate::sys::types::Access;
 
 /// Where this platform keeps the state of programs, for devrun.
 pub(crate) fn state_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
+    let own = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/state" };
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(own)))?;
     Some(state.join("devrun"))
 }
 

@@ -1,0 +1,14 @@
+//! macOS: no subreaper and no /proc. Membership is ancestry by unique ids, which survives a new session and a lost
+//! parent; a guard process is still to come, so nothing outlives a killed front to end its tree.
+
+mod end;
+mod kernel;
+pub(super) mod parse;
+pub(crate) mod ports;
+pub(crate) mod process;
+mod sockets;
+mod tree;
+
+pub(crate) use end::{adopt_orphans, end_adopted};
+pub(crate) use sockets::*;
+pub(crate) use tree::Tree;

@@ -1,0 +1,135 @@
+//! What the kernel's answers mean, and who descends from whom. Pure, so that it is tested on every platform.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The length of `struct socket_fdinfo` of <sys/proc_info.h>.
+pub(in crate::sys) const SOCKET_BYTES: usize = 792;
+
+/// The arguments and the environment of a process.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::sys) struct Arguments {
+    pub(in crate::sys) argv: Vec<Vec<u8>>,
+    pub(in crate::sys) environment: Vec<Vec<u8>>,
+}
+
+/// Reads an answer to KERN_PROCARGS2: the number of arguments, the path of the executable, zeroes up to the next
+/// word, the arguments, the environment, each ended by a zero.
+pub(in crate::sys) fn arguments(answer: &[u8]) -> Option<Arguments> {
+    let (count, rest) = answer.split_first_chunk()?;
+    let count = usize::try_from(i32::from_ne_bytes(*count)).ok()?;
+    let path = rest.iter().position(|byte| *byte == 0)?;
+    let start = path + rest[path..].iter().position(|byte| *byte != 0).unwrap_or(rest.len() - path);
+    let mut words = rest[start..].split(|byte| *byte == 0).map(<[u8]>::to_vec);
+    let argv = words.by_ref().take(count).collect();
+    // After the environment come empty words and the kernel's own.
+    Some(Arguments { argv, environment: words.take_while(|word| !word.is_empty()).collect() })
+}
+
+/// The address and port of a listening TCP socket from a `struct socket_fdinfo`; `None` for any other socket.
+pub(in crate::sys) fn listening(answer: &[u8; SOCKET_BYTES]) -> Option<(IpAddr, u16)> {
+    // Offsets in the structure: 24 bytes of proc_fileinfo, then socket_info, whose union starts after 240.
+    const KIND: usize = 24 + 232;
+    const PROTOCOL: usize = 24 + 240;
+    const LOCAL_PORT: usize = PROTOCOL + 4;
+    const VERSION: usize = PROTOCOL + 24;
+    const LOCAL_ADDRESS: usize = PROTOCOL + 48;
+    const STATE: usize = PROTOCOL + 80;
+    const SOCKINFO_TCP: i32 = 2;
+    const TSI_S_LISTEN: i32 = 1;
+    const INI_IPV4: u8 = 1;
+    let number = |at: usize| Some(i32::from_ne_bytes(*answer[at..].first_chunk()?));
+    if number(KIND)? != SOCKINFO_TCP || number(STATE)? != TSI_S_LISTEN {
+        return None;
+    }
+    // In network order, in the first two bytes of an int.
+    let port = u16::from_be_bytes(*answer[LOCAL_PORT..].first_chunk()?);
+    let address: [u8; 16] = *answer[LOCAL_ADDRESS..].first_chunk()?;
+    let [.., a, b, c, d] = address;
+    // A socket for both is an IPv6 one whose address is `::`.
+    let ip = match answer[VERSION] {
+        INI_IPV4 => Ipv4Addr::new(a, b, c, d).into(),
+        _ => Ipv6Addr::from(address).into(),
+    };
+    Some((ip, port))
+}
+
+/// A process by its unique id, which is never given twice, and that of the process that forked it, which stays
+/// the same when that one is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sys) struct Birth {
+    pub(in crate::sys) pid: u32,
+    pub(in crate::sys) id: u64,
+    pub(in crate::sys) parent: u64,
+}
+
+/// Adds to `known` whoever descends from one of them, and returns those of `all` that are known then.
+///
+/// `known` keeps the dead: their children are found by them. A process whose parent lived and died between two
+/// looks is missed here, and is known by its environment.
+pub(in crate::sys) fn descend(known: &mut HashSet<u64>, all: &[Birth]) -> Vec<Birth> {
+    loop {
+        let before = known.len();
+        known.extend(
+            all.iter().filter(|birth| known.contains(&birth.parent)).map(|b| b.id).collect::<Vec<_>>(),
+        );
+        if known.len() == before {
+            return all.iter().filter(|birth| known.contains(&birth.id)).copied().collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_and_environment_are_told_apart() {
+        let mut answer = 3_i32.to_ne_bytes().to_vec();
+        answer.extend(b"/bin/node\0\0\0\0node\0\0a b\0DEVRUN_ID=x\0PATH=/\xff\0\0ptr_munge=\0");
+        let read = arguments(&answer).unwrap();
+        assert_eq!(read.argv, [&b"node"[..], b"", b"a b"]);
+        assert_eq!(read.environment, [&b"DEVRUN_ID=x"[..], b"PATH=/\xff"]);
+        for cut in [&b""[..], b"abc", &[0xff; 8], &[1, 0, 0, 0]] {
+            assert_eq!(arguments(cut), None, "{cut:?}");
+        }
+        assert_eq!(arguments(&[1, 0, 0, 0, b'/', 0]).unwrap().environment, Vec::<Vec<u8>>::new());
+    }
+
+    fn socket(kind: i32, state: i32, version: u8, port: u16, address: [u8; 16]) -> [u8; SOCKET_BYTES] {
+        let mut answer = [0; SOCKET_BYTES];
+        answer[256..260].copy_from_slice(&kind.to_ne_bytes());
+        answer[268..270].copy_from_slice(&port.to_be_bytes());
+        answer[288] = version;
+        answer[312..328].copy_from_slice(&address);
+        answer[344..348].copy_from_slice(&state.to_ne_bytes());
+        answer
+    }
+
+    #[test]
+    fn only_listening_tcp_sockets_count() {
+        let mut v4 = [0; 16];
+        v4[12..].copy_from_slice(&[127, 0, 0, 1]);
+        let v6 = Ipv6Addr::LOCALHOST.octets();
+        let table = [
+            (socket(2, 1, 1, 5173, v4), Some(("127.0.0.1", 5173))),
+            (socket(2, 1, 2, 80, v6), Some(("::1", 80))),
+            (socket(2, 1, 3, 80, [0; 16]), Some(("::", 80))),
+            (socket(2, 4, 1, 5173, v4), None), // established
+            (socket(1, 1, 1, 5173, v4), None), // UDP
+        ];
+        for (answer, expected) in table {
+            assert_eq!(listening(&answer), expected.map(|(ip, port)| (ip.parse().unwrap(), port)));
+        }
+    }
+
+    #[test]
+    fn descendants_are_found_through_the_dead() {
+        let birth = |id: u64, parent: u64| Birth { pid: u32::try_from(id).unwrap(), id, parent };
+        let mut known = HashSet::from([10]);
+        let first = descend(&mut known, &[birth(12, 11), birth(11, 10), birth(10, 1), birth(20, 1)]);
+        assert_eq!(first.len(), 3, "the stranger is none");
+        // 10, 11 and 12 are gone; what 12 started is ours still.
+        assert_eq!(descend(&mut known, &[birth(13, 12), birth(21, 20)]), [birth(13, 12)]);
+    }
+}

@@ -1,0 +1,223 @@
+//! A running command and all that it starts. Two threads of this process look after it: one waits for the command,
+//! one ends the tree when it is told to or when the `Tree` is dropped. There is no guard process: when this
+//! process is killed, the tree stays, and the next start ends it by its record.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, WaitOptions, waitpid};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::end::Family;
+use crate::sys::Held;
+use crate::sys::types::{Spawn, SpawnError, TreeEvent};
+
+/// How long the hard rounds go on before what does not die is named.
+const HARD_LIMIT: Duration = Duration::from_secs(3);
+
+/// How often a tree that is ending, and one without its leader, is looked at. A running one is never.
+const ENDING: Duration = Duration::from_millis(5);
+const LEADERLESS: Duration = Duration::from_millis(200);
+
+/// A running command and all that it starts. Dropping it ends the tree, after the grace period at the latest.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    leader: u32,
+    orders: Sender<Order>,
+    events: UnboundedReceiver<TreeEvent>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Stop {
+        signal: i32,
+        grace: Duration,
+        skip_group: Option<u32>,
+    },
+    Kill,
+    /// Nobody holds the tree any more.
+    Dropped,
+    LeaderGone,
+}
+
+impl Tree {
+    /// Starts the command.
+    pub(crate) fn spawn(spawn: Spawn) -> Result<Self, SpawnError> {
+        if !spawn.cwd.is_dir() {
+            return Err(SpawnError::Folder(io::ErrorKind::NotADirectory.into()));
+        }
+        let run = spawn.environment.iter().find(|(name, _)| name == "DEVRUN_ID");
+        let run = run.and_then(|(_, value)| value.to_str()).map(str::to_owned);
+        let mut command = Command::new(&spawn.program);
+        command
+            .args(spawn.argv.get(1..).unwrap_or_default())
+            .env_clear()
+            .envs(spawn.environment)
+            .current_dir(&spawn.cwd);
+        if let Some(name) = spawn.argv.first() {
+            command.arg0(name);
+        }
+        if spawn.own_group {
+            command.process_group(0);
+        }
+        let [out, err] = spawn.outputs;
+        if let Some(out) = out {
+            command.stdout(Stdio::from(out));
+        }
+        if let Some(err) = err {
+            command.stderr(Stdio::from(err));
+        }
+        let leader = command.spawn().map_err(SpawnError::Execute)?.id();
+        drop(command); // and with it our copies of the streams
+        let family = Family::of(leader, run, spawn.spare);
+        let (tell, events) = unbounded_channel();
+        let (orders, received) = channel();
+        let keeper = Keeper {
+            family,
+            orders: received,
+            tell: tell.clone(),
+            orphaned: spawn.orphaned,
+            _hold: spawn.hold,
+        };
+        let gone = orders.clone();
+        let start = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new().name(name.into()).spawn(run).map_err(SpawnError::System)
+        };
+        start("tree", Box::new(move || keeper.run()))?;
+        start("leader", Box::new(move || wait_for_leader(leader, &tell, &gone)))?;
+        Ok(Self { leader, orders, events })
+    }
+
+    /// The pid of the command.
+    pub(crate) fn leader(&self) -> u32 {
+        self.leader
+    }
+
+    /// By whom `process::members` finds the members of the tree: the leader.
+    pub(crate) fn guard(&self) -> u32 {
+        self.leader
+    }
+
+    /// The next thing that becomes of the tree. After `Empty` it never returns. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> TreeEvent {
+        match self.events.recv().await {
+            Some(event) => event,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Asks every member to end with this signal and kills what is left after the grace period.
+    /// `spare_foreground`: the members in our own process group have had the signal from the terminal.
+    pub(crate) fn stop(&self, signal: i32, grace: Duration, spare_foreground: bool) {
+        let group = rustix::process::getpgrp().as_raw_nonzero().get().cast_unsigned();
+        let _ =
+            self.orders.send(Order::Stop { signal, grace, skip_group: spare_foreground.then_some(group) });
+    }
+
+    /// Kills every member now.
+    pub(crate) fn kill(&self) {
+        let _ = self.orders.send(Order::Kill);
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        // The thread that waits for the leader has a sender too, so a hang-up would not come.
+        let _ = self.orders.send(Order::Dropped);
+    }
+}
+
+/// Waits for the command and tells what becomes of it.
+fn wait_for_leader(leader: u32, tell: &UnboundedSender<TreeEvent>, gone: &Sender<Order>) {
+    let Some(pid) = i32::try_from(leader).ok().and_then(Pid::from_raw) else { return };
+    loop {
+        match rustix::io::retry_on_intr(|| waitpid(Some(pid), WaitOptions::UNTRACED)) {
+            Ok(Some((_, status))) if status.stopped() => drop(tell.send(TreeEvent::LeaderStopped)),
+            Ok(Some((_, status))) => {
+                let event = match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => TreeEvent::LeaderExited(code),
+                    (None, signal) => TreeEvent::LeaderSignalled(signal.unwrap_or(libc::SIGKILL)),
+                };
+                let _ = tell.send(event);
+                break;
+            }
+            Ok(None) => {}
+            Err(_) => break, // somebody else waited for it
+        }
+    }
+    let _ = gone.send(Order::LeaderGone);
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy)]
+enum Phase {
+    Running,
+    /// The stop signal was sent; killing starts then.
+    Grace(Instant),
+    /// Killing; what is left then is named.
+    Hard(Instant),
+}
+
+/// Looks after the tree on a thread of its own.
+struct Keeper {
+    family: Family,
+    orders: Receiver<Order>,
+    tell: UnboundedSender<TreeEvent>,
+    orphaned: (i32, Duration),
+    /// Closed when the tree is gone.
+    _hold: Vec<Held>,
+}
+
+impl Keeper {
+    fn run(mut self) {
+        let mut phase = Phase::Running;
+        let mut leader_gone = false;
+        loop {
+            // Until the leader was waited for, its status is still to be told.
+            if leader_gone && self.family.doomed().is_empty() {
+                break;
+            }
+            match phase {
+                Phase::Running => {}
+                Phase::Grace(end) if Instant::now() < end => {}
+                Phase::Grace(_) => phase = Phase::Hard(Instant::now() + HARD_LIMIT),
+                Phase::Hard(end) if Instant::now() < end => {
+                    self.family.kill_round();
+                }
+                Phase::Hard(_) => break,
+            }
+            let order = match (phase, leader_gone) {
+                (Phase::Running, false) => self.orders.recv().map_err(RecvTimeoutError::from),
+                (Phase::Running, true) => self.orders.recv_timeout(LEADERLESS),
+                (Phase::Grace(_) | Phase::Hard(_), _) => self.orders.recv_timeout(ENDING),
+            };
+            phase = match order {
+                Err(RecvTimeoutError::Timeout) => phase,
+                Ok(Order::LeaderGone) => {
+                    leader_gone = true;
+                    phase
+                }
+                Ok(Order::Kill) => Phase::Hard(Instant::now() + HARD_LIMIT),
+                Ok(Order::Dropped) | Err(RecvTimeoutError::Disconnected) => match phase {
+                    Phase::Running => self.stop(self.orphaned.0, self.orphaned.1, None),
+                    Phase::Grace(_) | Phase::Hard(_) => phase,
+                },
+                Ok(Order::Stop { signal, grace, skip_group }) => self.stop(signal, grace, skip_group),
+            };
+        }
+        let (killed, left) = (self.family.killed(), self.family.left());
+        let _ = self.tell.send(TreeEvent::Empty { killed, left });
+    }
+
+    fn stop(&mut self, signal: i32, grace: Duration, skip_group: Option<u32>) -> Phase {
+        let now = Instant::now();
+        if signal == libc::SIGKILL {
+            return Phase::Hard(now + HARD_LIMIT);
+        }
+        self.family.ask(signal, skip_group);
+        Phase::Grace(now + grace)
+    }
+}

@@ -1,0 +1,21 @@
+//! What is the same on every Unix: signals to the front, the terminal's modes, streams, private files, locks.
+
+mod apart;
+pub(crate) mod files;
+mod knock;
+pub(crate) mod lock;
+mod pipe;
+mod signals;
+mod terminal;
+mod watch;
+
+pub(crate) use apart::{URL_OPENERS, start_apart};
+pub(crate) use knock::knock;
+pub(crate) use pipe::*;
+pub(crate) use signals::{
+    HANG_UP, KILLED, Received, die_of, exit, hang_up_is_ignored, on_ending_signals, signal_number, stop_self,
+};
+/// What is kept open for as long as a tree lives.
+pub(crate) type Held = std::os::fd::OwnedFd;
+pub(crate) use terminal::{SavedTerminal, has_terminal};
+pub(crate) use watch::first_to_end;

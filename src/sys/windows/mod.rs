@@ -1,0 +1,23 @@
+//! Windows: a job object that the kernel empties when its last handle is closed, so there is no guard process.
+
+mod apart;
+pub(crate) mod files;
+mod handle;
+mod job;
+pub(crate) mod lock;
+mod pipe;
+pub(crate) mod ports;
+pub(crate) mod process;
+mod signals;
+mod sockets;
+mod terminal;
+mod tree;
+
+pub(crate) use apart::{URL_OPENERS, start_apart};
+pub(crate) use handle::Held;
+pub(crate) use pipe::*;
+pub(crate) use process::first_to_end;
+pub(crate) use signals::*;
+pub(crate) use sockets::*;
+pub(crate) use terminal::{SavedTerminal, has_terminal};
+pub(crate) use tree::{Tree, adopt_orphans, end_adopted};
