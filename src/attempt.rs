@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::event::{Event, Exit, Left, LeftWhy, Seen, StopCause};
+use crate::launch::{self, Launched, SHORT_GRACE};
 use crate::lifecycle::{self, Act, Early, Grace, Input, Leader, Signalled, State};
 use crate::output::{self, Diagnosis, Streams};
-use crate::plan::{Plan, ReadyCheck};
+use crate::plan::Plan;
 use crate::ready::{self, Answer, NotReady};
 use crate::session::Session;
 use crate::sys::process::{self, Process};
 use crate::sys::{self, SavedTerminal, Tree, TreeEvent};
-use crate::{outcome, spare, spawn};
+use crate::{outcome, spare};
 
 /// When the first word comes on a server that is not ready, and how often from then on.
 const WAITING: Duration = Duration::from_secs(30);
@@ -27,9 +28,6 @@ const SNAPSHOTS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5)
 
 /// By then a stop of the whole group has reached this process.
 const GROUP_STOP: Duration = Duration::from_millis(50);
-
-/// The grace period when nobody is there to wait.
-const SHORT_GRACE: Duration = Duration::from_secs(2);
 
 /// What a run needs besides its plan.
 pub(crate) struct Context {
@@ -89,42 +87,8 @@ impl<'a> Attempt<'a> {
         context: &Context,
         say: &mut dyn FnMut(Event),
     ) -> Result<Self, Error> {
-        // Watched before the command starts: nothing is begun for a caller that is gone already.
-        let owners = spawn::owners(plan.owner)?;
-        let command = plan.command(&session.port_set());
-        let environment = spawn::environment(&command, session.run_id(), &context.environment);
-        let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
-        let program = spawn::find_program(&command.program, path.as_deref(), &plan.cwd)?;
-
-        let shares_terminal = sys::has_terminal();
-        let wants_lines = matches!(plan.ready, ReadyCheck::Log(_));
-        let (output, outputs) = if shares_terminal && !wants_lines {
-            (None, [None, None])
-        } else {
-            let (output, outputs) = Streams::start(session.log_file(), wants_lines).map_err(|error| {
-                Error::new(Kind::Internal, "no pipe could be made for the output").source(error)
-            })?;
-            (Some(output), outputs.map(Some))
-        };
-        let grace = plan.stop.timeout.min(SHORT_GRACE);
-        // Before the command can change them.
-        let (terminal, for_guard) = (SavedTerminal::of_this_process(), SavedTerminal::of_this_process());
-        let started = Instant::now();
-        let tree = Tree::spawn(sys::Spawn {
-            program: program.clone(),
-            argv: [command.program].into_iter().chain(command.args).collect(),
-            environment,
-            cwd: plan.cwd.clone(),
-            own_group: !shares_terminal,
-            outputs,
-            hold: session.held().map_err(|error| {
-                Error::new(Kind::Internal, "the lock can't be handed to the guard").source(error)
-            })?,
-            spare: spare::list(&plan.spare),
-            orphaned: (sys::signal_number(plan.stop.signal), grace),
-            terminal: for_guard,
-        })
-        .map_err(|error| spawn::explain(error, &program, &plan.cwd))?;
+        let Launched { tree, output, terminal, owners, started } =
+            launch::launch(plan, session, &context.environment)?;
         session.started(&tree, say);
         say(Event::Started {
             name: plan.name.clone(),
@@ -309,10 +273,6 @@ impl<'a> Attempt<'a> {
                 say(Event::LeaderLeft { pid });
             }
             Some(Act::Stop { grace, signalled }) => {
-                if let State::Stopping { cause, .. } = &self.state {
-                    say(Event::Stopping { cause: cause.clone() });
-                }
-                self.session.stopping();
                 let timeout = self.plan.stop.timeout;
                 let grace = match grace {
                     Grace::Policy => timeout,
@@ -320,6 +280,7 @@ impl<'a> Attempt<'a> {
                 };
                 let foreground = signalled == Signalled::Foreground && self.terminal.is_some();
                 self.tree.stop(sys::signal_number(self.plan.stop.signal), grace, foreground);
+                self.announce_stopping(say);
             }
             Some(Act::Kill) => self.tree.kill(),
             Some(Act::EndWithoutGuard) => {
@@ -329,6 +290,15 @@ impl<'a> Attempt<'a> {
                 }
                 self.session.hunt(&spare::list(&self.plan.spare));
             }
+        }
+    }
+
+    /// Not of a command that has exited: mostly nothing is left of its tree, and what is ends at once.
+    fn announce_stopping(&mut self, say: &mut dyn FnMut(Event)) {
+        let State::Stopping { cause, .. } = &self.state else { return };
+        say(Event::Stopping { cause: cause.clone() });
+        if *cause != StopCause::LeaderExited {
+            self.session.stopping();
         }
     }
 
@@ -353,12 +323,14 @@ impl<'a> Attempt<'a> {
         // A guard that was killed could not say how the command ended; it ended by the guard's death.
         let exit = self.exit.unwrap_or(Exit::Signal(sys::KILLED));
         let diagnosis = output::diagnose(&tail);
+        let was_ready = self.ready_at.is_some();
+        let was_stopped = !matches!(cause, None | Some(StopCause::LeaderExited));
         let early = Early {
-            was_ready: self.ready_at.is_some(),
-            was_stopped: !matches!(cause, None | Some(StopCause::LeaderExited)),
+            was_ready,
+            was_stopped,
             listened,
             said_in_use: matches!(diagnosis, Some(Diagnosis::PortInUse(_))),
-            stranger_listens: self.session.somebody_listens(),
+            stranger_listens: !was_ready && !was_stopped && self.session.somebody_listens(),
             had_reservation: self.session.has_reservation(),
         };
         let error = outcome::error(&outcome::Facts {

@@ -6,6 +6,7 @@ mod attempt;
 mod builder;
 mod error;
 mod event;
+mod launch;
 mod lifecycle;
 mod outcome;
 mod output;

@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("log", &["error", "sys"]),
     ("registry", &["error", "event", "plan", "sys"]),
     ("spare", &["plan", "sys"]),
+    ("launch", &["error", "output", "plan", "session", "spare", "spawn", "sys"]),
     ("spawn", &["error", "event", "owner", "plan", "spare", "sys"]),
     ("outcome", &["error", "event", "lifecycle", "output", "plan"]),
     ("session", &["error", "event", "lifecycle", "plan", "ports", "registry", "spare", "sys"]),
@@ -26,6 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "error",
             "event",
+            "launch",
             "lifecycle",
             "outcome",
             "output",
