@@ -34,6 +34,11 @@ fn dies_with(caller: impl Fn(&Scratch, &str) -> Command) {
 }
 
 #[test]
+fn the_tree_dies_with_bun() {
+    dies_with(|scratch, _| with_args(scratch, &bin("tools", "bun"), &["run", "dev"]));
+}
+
+#[test]
 fn the_tree_dies_with_pnpm() {
     dies_with(|scratch, _| with_args(scratch, &bin("tools", "pnpm"), &["run", "dev"]));
 }

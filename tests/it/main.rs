@@ -11,6 +11,7 @@ mod census;
 mod exit_status;
 mod frameworks;
 mod ghosts;
+mod library;
 mod limits;
 mod nothing_survives;
 mod pipes;
