@@ -7,6 +7,8 @@ use reqwest::{Client, redirect};
 
 /// How long an answer may take: several servers hold the first request until they have compiled.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a connection may take, with its TLS handshake: what is no TLS server may wait for more for ever.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +105,7 @@ fn client(host: &str, at: Option<SocketAddr>) -> reqwest::Result<Client> {
     let client = Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT_PATIENCE)
         .timeout(PATIENCE)
         .pool_max_idle_per_host(0)
         .tls_danger_accept_invalid_certs(true)

@@ -39,6 +39,9 @@ fn read_request(stream: &mut TcpStream) -> bool {
             Ok(1) => request.push(byte[0]),
             _ => return false,
         }
+        if request == [0x16] {
+            return false; // a TLS handshake
+        }
     }
     assert!(request.starts_with(b"GET "), "{}", String::from_utf8_lossy(&request));
     true

@@ -188,6 +188,11 @@ impl Watch {
             return Ok(());
         }
         let port = self.wanted;
+        let listens = sys::listeners().is_ok_and(|all| all.iter().any(|l| l.port == port.get()));
+        if !listens {
+            self.stranger_since = None;
+            return Ok(());
+        }
         let pid = sys::holders(port.get()).first().copied();
         let who = pid.map_or("a process of another user".to_string(), describe);
         Err(NotReady::Stranger { port, pid, who })

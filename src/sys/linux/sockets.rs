@@ -229,6 +229,21 @@ mod tests {
     }
 
     #[test]
+    fn a_knock_is_heard_by_a_listener_only_even_by_a_busy_one() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let server = TcpListener::bind(address).unwrap();
+            let at = server.local_addr().unwrap();
+            for _ in 0..500 {
+                assert!(knock(at)); // nobody accepts: the queue is full soon
+            }
+            drop(server);
+            for _ in 0..500 {
+                assert!(!knock(at));
+            }
+        }
+    }
+
+    #[test]
     fn a_listener_is_found_among_thousands_of_connections() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = server.local_addr().unwrap();
