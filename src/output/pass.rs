@@ -1,7 +1,6 @@
 //! Passing output on: a thread a stream, from the command's pipe to our own stream, the log and the tail. It
 //! never waits for the end of a pipe that some survivor still holds once it was told to finish.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,7 +48,7 @@ impl PassOn {
     ) -> io::Result<Self> {
         let bell = Bell::new()?;
         let log = log.map(|log| (log, Box::new(warn) as Warn));
-        let kept = Arc::new(Mutex::new(Kept { log, tail: VecDeque::with_capacity(TAIL_BYTES) }));
+        let kept = Arc::new(Mutex::new(Kept { log, tail: Vec::new() }));
         let (end, ended) = channel();
         let mut passing = Self { kept, bell, running: 0, ended };
         for route in routes {
@@ -77,7 +76,8 @@ impl PassOn {
 
     /// The last bytes of both streams, as they came.
     pub(crate) fn tail(&self) -> Vec<u8> {
-        lock(&self.kept).tail.iter().copied().collect()
+        let tail = &lock(&self.kept).tail;
+        tail[tail.len().saturating_sub(TAIL_BYTES)..].to_vec()
     }
 
     /// Passes on what is in the pipes now and stops; false if that was not done by the deadline, because the
@@ -105,7 +105,7 @@ type Warn = Box<dyn FnOnce(io::Error) + Send>;
 /// What both threads keep.
 struct Kept {
     log: Option<(Log, Warn)>,
-    tail: VecDeque<u8>,
+    tail: Vec<u8>,
 }
 
 impl std::fmt::Debug for Kept {
@@ -122,10 +122,12 @@ impl Kept {
         {
             warn(error);
         }
-        let fits = &bytes[bytes.len().saturating_sub(TAIL_BYTES)..];
-        let excess = (self.tail.len() + fits.len()).saturating_sub(TAIL_BYTES);
-        self.tail.drain(..excess);
-        self.tail.extend(fits);
+        // Cut only when twice as long, so that a chatty server does not move it at every line.
+        if self.tail.len() + bytes.len() > 2 * TAIL_BYTES {
+            let keep = TAIL_BYTES.saturating_sub(bytes.len());
+            self.tail.drain(..self.tail.len().saturating_sub(keep));
+        }
+        self.tail.extend_from_slice(bytes);
     }
 }
 

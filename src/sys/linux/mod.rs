@@ -9,10 +9,12 @@ pub(crate) mod ports;
 pub(crate) mod process;
 mod sockets;
 mod stat;
+mod tcp_table;
 mod tree;
 mod walk;
 mod wire;
 
 pub(crate) use adopted::{adopt_orphans, end_adopted};
 pub(crate) use sockets::*;
+pub(crate) use tcp_table::listeners;
 pub(crate) use tree::Tree;
