@@ -13,7 +13,6 @@ use super::pick::{Candidate, NEVER_A_SERVER, Standing, pick};
 use super::probe::{self, Question, Reply};
 use super::wait::{Answer, Members, NotReady};
 use crate::event::Seen;
-use crate::output::strip_control;
 use crate::plan::Port;
 use crate::sys::{self, Listener};
 
@@ -188,11 +187,6 @@ impl Watch {
             return Ok(());
         }
         let port = self.wanted;
-        let listens = sys::listeners().is_ok_and(|all| all.iter().any(|l| l.port == port.get()));
-        if !listens {
-            self.stranger_since = None;
-            return Ok(());
-        }
         let pid = sys::holders(port.get()).first().copied();
         let who = pid.map_or("a process of another user".to_string(), describe);
         Err(NotReady::Stranger { port, pid, who })
@@ -283,7 +277,7 @@ fn localhost_is_v6() -> bool {
 /// A process in words. Its arguments stay out: they may hold secrets.
 fn describe(pid: u32) -> String {
     match sys::process_name(pid) {
-        Some(name) => format!("{} (pid {pid})", strip_control(name.as_bytes()).replace(['\n', '\t'], " ")),
+        Some(name) => format!("{} (pid {pid})", name.escape_debug()),
         None => format!("pid {pid}"),
     }
 }

@@ -67,7 +67,14 @@ impl Prepared {
     }
 
     /// Becomes the command. Only returns when that failed: at which step, and why.
-    pub(super) fn execute(&self, guard: Pid, own_group: bool, outputs: [Option<&OwnedFd>; 2]) -> (Step, i32) {
+    ///
+    /// `group`: the process group to be in; `None`: one of its own.
+    pub(super) fn execute(
+        &self,
+        guard: Pid,
+        group: Option<Pid>,
+        outputs: [Option<&OwnedFd>; 2],
+    ) -> (Step, i32) {
         // Should the guard be killed, the command must not stay behind. The guard has one thread, so its death
         // is that thread's (PR_SET_PDEATHSIG(2const)). It may have died before this call: then we have another
         // parent by now.
@@ -75,9 +82,7 @@ impl Prepared {
         if rustix::process::getppid() != Some(guard) {
             return (Step::Fork, libc::ESRCH);
         }
-        if own_group {
-            let _ = rustix::process::setpgid(None, None);
-        }
+        let _ = rustix::process::setpgid(None, group);
         if let Some(score) = &self.oom_score {
             let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
             if let Ok(file) = rustix::fs::open(c"/proc/self/oom_score_adj", flags, rustix::fs::Mode::empty())

@@ -37,7 +37,7 @@ pub(super) fn fork_guard(spawn: &Spawn, prepared: &Prepared, socket: OwnedFd) ->
         let child = libc::fork();
         let error = io::Error::last_os_error();
         if child == 0 {
-            be_guard(spawn, prepared, &socket, arguments, |leader, child_events| {
+            be_guard(spawn, prepared, &socket, front_group, arguments, |leader, child_events| {
                 let orphaned = Signal::from_named_raw(spawn.orphaned.0).unwrap_or(Signal::TERM);
                 Guard {
                     socket: &socket,
@@ -65,11 +65,15 @@ fn be_guard(
     spawn: &Spawn,
     prepared: &Prepared,
     socket: &OwnedFd,
+    front_group: Pid,
     arguments: Option<(usize, usize)>,
     run: impl FnOnce(Pid, &OwnedFd),
 ) {
     let fail = |step, errno| wire::send(socket, &Report::Failed { errno, step }.encode());
     let me = rustix::process::getpid();
+    // Both before there is a command: a SIGKILL to the front's whole group must not find the guard in it, and
+    // whatever the command leaves behind must come here.
+    let _ = rustix::process::setpgid(None, None);
     let _ = rustix::process::set_child_subreaper(Some(me));
     let Ok((result, result_of_child)) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC) else {
         return fail(Step::Fork, libc::EMFILE);
@@ -78,7 +82,7 @@ fn be_guard(
     let leader = unsafe { libc::fork() };
     if leader == 0 {
         let outputs = [spawn.outputs[0].as_ref(), spawn.outputs[1].as_ref()];
-        let (step, errno) = prepared.execute(me, spawn.own_group, outputs);
+        let (step, errno) = prepared.execute(me, (!spawn.own_group).then_some(front_group), outputs);
         let mut words = [0; 8];
         words[..4].copy_from_slice(&(step as i32).to_ne_bytes());
         words[4..].copy_from_slice(&errno.to_ne_bytes());
@@ -101,7 +105,6 @@ fn be_guard(
     drop(result);
     let Some(child_events) = child_events() else { return fail(Step::Fork, exec::errno()) };
     hide(arguments);
-    let _ = rustix::process::setpgid(None, None);
     keep_only(spawn, socket, &child_events);
     wire::send(socket, &Report::Started { leader: leader.as_raw_nonzero().get() }.encode());
     run(leader, &child_events);
