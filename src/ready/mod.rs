@@ -3,6 +3,7 @@
 
 mod pick;
 mod probe;
+mod tls;
 mod wait;
 mod watch;
 

@@ -1,6 +1,6 @@
 //! Asking one address, once or until it answers. Does not know whose it is, and follows no redirect.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use reqwest::{Client, redirect};
@@ -32,12 +32,38 @@ pub(super) enum Reply {
     Silence,
 }
 
+/// Clients for both loopbacks, made before anybody answers: that takes longer than the asking.
+#[derive(Debug)]
+pub(super) struct Clients {
+    host: String,
+    loopbacks: [(IpAddr, Option<Client>); 2],
+}
+
+impl Clients {
+    /// Clients that go to this host's page, wherever its name leads.
+    pub(super) fn new(host: &str) -> Self {
+        let loopbacks = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        Self { host: host.to_string(), loopbacks: loopbacks.map(|ip| (ip, client(host, Some(ip)).ok())) }
+    }
+
+    /// The client for this address.
+    pub(super) fn at(&self, ip: IpAddr) -> Option<Client> {
+        let ready = self.loopbacks.iter().find(|(loopback, _)| *loopback == ip);
+        ready.map_or_else(|| client(&self.host, Some(ip)).ok(), |(_, client)| client.clone())
+    }
+}
+
 /// Asks until there is an answer, and tells everything that comes before it too.
-pub(super) async fn ask(at: SocketAddr, question: Question, mut tell: impl FnMut(Reply)) {
+pub(super) async fn ask(
+    client: Option<Client>,
+    at: SocketAddr,
+    question: Question,
+    mut tell: impl FnMut(Reply),
+) {
     let Question::Get { host, path } = question else {
         return tell(Reply::Answer { https: false, status: 200 });
     };
-    let Ok(client) = client(&host, Some(at)) else {
+    let Some(client) = client else {
         return tell(Reply::Silence);
     };
     let mut pause = Duration::from_millis(5);
@@ -98,20 +124,19 @@ fn judge(status: u16, https: bool) -> Reply {
     }
 }
 
-/// A client that goes straight there. `at` is where this host's name leads, whatever the system thinks.
-fn client(host: &str, at: Option<SocketAddr>) -> reqwest::Result<Client> {
-    // Fails if there is a provider already, and then that one serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+/// A client that goes straight there. `ip` is where this host's name leads, whatever the system thinks.
+fn client(host: &str, ip: Option<IpAddr>) -> reqwest::Result<Client> {
     let client = Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_PATIENCE)
         .timeout(PATIENCE)
         .pool_max_idle_per_host(0)
-        .tls_danger_accept_invalid_certs(true)
+        .tls_backend_preconfigured(super::tls::any_certificate())
         .user_agent(concat!("devrun/", env!("CARGO_PKG_VERSION")));
-    match at {
-        Some(at) => client.resolve(host, at).build(),
+    match ip {
+        // The port is the URL's.
+        Some(ip) => client.resolve(host, SocketAddr::new(ip, 0)).build(),
         None => client.build(),
     }
 }
@@ -119,8 +144,8 @@ fn client(host: &str, at: Option<SocketAddr>) -> reqwest::Result<Client> {
 /// Where to knock to reach a socket that is bound to this address.
 pub(super) fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
-        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     }
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::pick::{Candidate, NEVER_A_SERVER, Standing, pick};
-use super::probe::{self, Question, Reply};
+use super::probe::{self, Clients, Question, Reply};
 use super::wait::{Answer, Members, NotReady};
 use crate::event::Seen;
 use crate::plan::Port;
@@ -26,6 +26,7 @@ const CONNECT_SETTLED: Duration = Duration::from_millis(150);
 pub(super) struct Watch {
     wanted: Port,
     question: Question,
+    clients: Option<Clients>,
     members: Members,
     ephemeral: RangeInclusive<u16>,
     started: Instant,
@@ -48,8 +49,13 @@ struct Open {
 impl Watch {
     pub(super) fn new(wanted: Port, question: Question, members: Members) -> Self {
         let (reply_to, replies) = unbounded_channel();
+        let clients = match &question {
+            Question::Get { host, .. } => Some(Clients::new(host)),
+            Question::Connect => None,
+        };
         Self {
             wanted,
+            clients,
             question,
             members,
             ephemeral: sys::ephemeral_ports(),
@@ -161,7 +167,8 @@ impl Watch {
                 let (inode, to) = (open.listener.inode, self.reply_to.clone());
                 let at = SocketAddr::new(probe::reachable(open.listener.ip), open.listener.port);
                 // The receiver goes with the watch, and so does this task.
-                open.asking.spawn(probe::ask(at, self.question.clone(), move |reply| {
+                let client = self.clients.as_ref().and_then(|clients| clients.at(at.ip()));
+                open.asking.spawn(probe::ask(client, at, self.question.clone(), move |reply| {
                     let _ = to.send((inode, reply));
                 }));
             }
