@@ -1,6 +1,18 @@
 //! Runs any dev server on a stable free port, says when it really answers, and leaves nothing behind.
+//!
+//! ```no_run
+//! use devrun::Server;
+//!
+//! let server = Server::command("npm").args(["run", "dev"]).start()?; // returns when it is ready
+//! println!("{} answers", server.url());
+//! server.stop()?; // returns when none of its processes is left
+//! # Ok::<(), devrun::Error>(())
+//! ```
+//!
+//! [`Server::command`] makes a [`Builder`], [`Builder::start`] a [`Server`]; what happens meanwhile comes to
+//! [`Builder::on_event`] as [`Event`]s. The default feature `cli` is the program `devrun`; a library does without it.
 
-#![allow(dead_code, unused_imports)] // until the parts are joined
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))] // what only the command line needs
 
 mod attempt;
 mod builder;

@@ -5,5 +5,4 @@ mod choice;
 mod holder;
 mod lease;
 
-pub(crate) use choice::System;
-pub(crate) use lease::{Busy, Lease, Leases, acquire};
+pub(crate) use lease::{Leases, acquire};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::wait::Members;
 use super::*;
 use crate::event::Seen;
 use crate::plan::{Port, ReadyCheck};

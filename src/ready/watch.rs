@@ -232,9 +232,11 @@ impl Watch {
         let port = Port::new(open.listener.port).expect("nobody listens on port 0");
         let scheme =
             if matches!(open.reply, Some(Reply::Answer { https: true, .. })) { "https" } else { "http" };
-        let ours: Vec<Listener> =
-            self.open.iter().map(|open| open.listener).filter(|l| l.port == port.get()).collect();
-        let host = if leads_here(&ours) {
+        let everybody = sys::listeners().unwrap_or_default();
+        // Looked up anew, and after the others: a server may open its second socket just now.
+        let mut ours: Vec<Listener> = self.listening().into_iter().map(|(_, listener)| listener).collect();
+        ours.retain(|listener| listener.port == port.get());
+        let host = if leads_here(&ours, &everybody) {
             "localhost".to_string()
         } else {
             match probe::reachable(open.listener.ip) {
@@ -259,11 +261,10 @@ impl Open {
 
 /// Whether `localhost` leads to these sockets of ours: the name means a family on which one of them is, and
 /// nobody else has the same port there.
-fn leads_here(ours: &[Listener]) -> bool {
+fn leads_here(ours: &[Listener], everybody: &[Listener]) -> bool {
     let Some(port) = ours.first().map(|listener| listener.port) else {
         return false;
     };
-    let everybody = sys::listeners().unwrap_or_default();
     let foreign = everybody.iter().any(|l| l.port == port && !ours.contains(l) && reached_by_localhost(l.ip));
     let here = ours.iter().any(|l| match l.ip {
         IpAddr::V4(ip) => ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST,

@@ -17,7 +17,6 @@ use crate::sys::lock;
 #[derive(Debug)]
 pub(crate) struct Claim {
     registry: Registry,
-    run: String,
     lock: File,
     marker: PathBuf,
     previous: Option<Record>,
@@ -67,14 +66,7 @@ impl Registry {
             Ok(previous) => (previous, None),
             Err(problem) => (None, Some(problem)),
         };
-        Ok(Claiming::Ours(Claim {
-            registry: self.clone(),
-            run: run.to_string(),
-            lock,
-            marker,
-            previous,
-            problem,
-        }))
+        Ok(Claiming::Ours(Claim { registry: self.clone(), lock, marker, previous, problem }))
     }
 
     /// Which run holds the lock of the server, if one does and has said so.
@@ -91,10 +83,6 @@ impl Registry {
 }
 
 impl Claim {
-    pub(crate) fn run(&self) -> &str {
-        &self.run
-    }
-
     /// The lock: the guard keeps a copy of it for as long as the tree lives.
     pub(crate) fn lock(&self) -> &File {
         &self.lock

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use super::record::Record;
 use super::store::{Registry, server_id};
-use crate::plan::ServerId;
 use crate::sys::process::{self, Info, Process};
 
 /// Between the request to end and SIGKILL.
@@ -27,8 +26,6 @@ pub(crate) struct Ghosts {
 
 /// A run that did not end in order.
 struct Remains {
-    id: ServerId,
-    run: String,
     record: Option<Record>,
 }
 
@@ -71,7 +68,7 @@ fn remains(registry: &Registry) -> Vec<(Remains, std::path::PathBuf)> {
             return None;
         }
         let record = registry.read(&id).ok().flatten().filter(|record| record.run == run);
-        Some((Remains { id, run: run.to_string(), record }, marker.path()))
+        Some((Remains { record }, marker.path()))
     });
     runs.collect()
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{fstat, fstatfs};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, test_kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::stat::Stat;
 pub(crate) use crate::sys::types::{Identity, Info};
@@ -103,11 +103,6 @@ impl AsFd for Process {
 /// The identity of the process that has this pid now.
 pub(crate) fn identity(pid: u32) -> Option<Identity> {
     Process::of_pid(pid).ok().flatten().map(|process| process.identity())
-}
-
-/// Whether a process (or a zombie) has this pid.
-pub(crate) fn exists(pid: u32) -> bool {
-    raw(pid).is_some_and(|number| test_kill_process(number) != Err(Errno::SRCH))
 }
 
 /// A random name of this boot of the machine.

@@ -49,7 +49,7 @@ fn a_handle_signals_its_process_and_nobody_after_it() {
     assert!(!handle.is_alive());
     assert_eq!(handle.signal(libc::SIGKILL).unwrap_err().kind(), io::ErrorKind::NotFound);
     assert!(Process::open(&handle.identity()).unwrap().is_none());
-    assert!(!exists(child.0.id()));
+    assert_eq!(identity(child.0.id()), None);
 }
 
 #[test]

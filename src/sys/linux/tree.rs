@@ -3,20 +3,17 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::ptr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, WaitOptions};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::ending::Signalled;
 use super::exec::Prepared;
 use super::fork;
-use super::guard::Guard;
 use super::wire::{self, Order, Report, Step};
 use crate::sys::types::{Spawn, SpawnError, TreeEvent};
 

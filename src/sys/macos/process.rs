@@ -132,11 +132,6 @@ pub(crate) fn identity(pid: u32) -> Option<Identity> {
     Some(Identity { pid, start: start(&about), inode: Some(about.id) })
 }
 
-/// Whether a process (or a zombie) has this pid.
-pub(crate) fn exists(pid: u32) -> bool {
-    !matches!(kill(pid, 0), Err(error) if error.kind() == io::ErrorKind::NotFound)
-}
-
 /// A random name of this boot of the machine.
 pub(crate) fn boot_id() -> Option<String> {
     kernel::boot_session()

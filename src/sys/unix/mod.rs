@@ -13,9 +13,11 @@ pub(crate) use apart::{URL_OPENERS, start_apart};
 pub(crate) use knock::knock;
 pub(crate) use pipe::*;
 pub(crate) use signals::{
-    HANG_UP, KILLED, Received, die_of, exit, hang_up_is_ignored, on_ending_signals, signal_number, stop_self,
+    HANG_UP, KILLED, Received, die_of, exit, hang_up_is_ignored, signal_number, stop_self,
 };
 /// What is kept open for as long as a tree lives.
 pub(crate) type Held = std::os::fd::OwnedFd;
+#[cfg(feature = "cli")]
+pub(crate) use signals::on_ending_signals;
 pub(crate) use terminal::{SavedTerminal, has_terminal};
 pub(crate) use watch::first_to_end;

@@ -117,14 +117,6 @@ pub(crate) fn identity(pid: u32) -> Option<Identity> {
     Process::of_pid(pid).ok().flatten().map(|process| process.identity())
 }
 
-/// Whether a running process has this pid.
-pub(crate) fn exists(pid: u32) -> bool {
-    match Process::of_pid(pid) {
-        Ok(found) => found.is_some_and(|process| process.is_alive()),
-        Err(error) => says(&error, ERROR_ACCESS_DENIED),
-    }
-}
-
 /// The same in every boot: start times are absolute here, so an identity holds across boots.
 pub(crate) fn boot_id() -> Option<String> {
     Some("absolute start times".into())
