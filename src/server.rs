@@ -57,8 +57,8 @@ impl Server {
     }
 
     /// The port it answers on.
-    pub fn port(&self) -> u16 {
-        self.shared.lock().port.map_or(0, Port::get)
+    pub fn port(&self) -> Port {
+        self.shared.lock().port.expect("a server is handed out when it is ready")
     }
 
     /// The pid of the command.
