@@ -94,9 +94,12 @@ impl Guard<'_> {
                 Wake::Nothing => {}
                 Wake::FrontGone => {
                     front_alive = false;
-                    if matches!(phase, Phase::Running) {
-                        phase = self.stop(me, self.orphaned.0, self.orphaned.1, None);
-                    }
+                    phase = match phase {
+                        Phase::Running => self.stop(me, self.orphaned.0, self.orphaned.1, None),
+                        // Nobody is there any more to wait for a long one.
+                        Phase::Grace(end) => Phase::Grace(end.min(Instant::now() + self.orphaned.1)),
+                        Phase::Hard(end) => Phase::Hard(end),
+                    };
                 }
                 Wake::Order(Order::Kill) => phase = Phase::Hard(Instant::now() + HARD_LIMIT),
                 Wake::Order(Order::Stop { signal, grace_ms, spare_foreground }) => {
