@@ -153,7 +153,9 @@ impl<'a> Attempt<'a> {
                     None
                 }
                 () = at(self.follow_stop) => {
-                    self.follow_leader_stop();
+                    if let Some(due) = self.follow_stop {
+                        self.follow_leader_stop(due);
+                    }
                     None
                 }
                 () = at(snapshot), if up => {
@@ -217,12 +219,15 @@ impl<'a> Attempt<'a> {
 
     /// A command that stops itself alone would leave its shell waiting for us: then we stop too.
     ///
-    /// Ctrl-Z stops the whole group, us with it, and fg wakes all of it. Had we looked at the command before that
-    /// stop and acted on it after the wake-up, we would stop a job that was just continued; so we look only when
-    /// a stop of the group would have reached us already.
-    fn follow_leader_stop(&mut self) {
-        self.follow_stop = None;
-        if process::info(self.tree.leader()).is_some_and(|info| info.state == 'T') {
+    /// Ctrl-Z stops the whole group, us with it, and fg wakes all of it, one after the other. Had we looked at the
+    /// command before that stop, or right after the wake-up and before its own, and acted on it, we would stop a
+    /// job that was just continued. So we look only when a stop of the group would have reached us already, and
+    /// when it has (we are late), once more.
+    fn follow_leader_stop(&mut self, due: Instant) {
+        let stopped = process::info(self.tree.leader()).is_some_and(|info| info.state == 'T');
+        let late = due.elapsed() > GROUP_STOP / 2;
+        self.follow_stop = (stopped && late).then(|| Instant::now() + GROUP_STOP);
+        if stopped && !late {
             sys::stop_self();
         }
     }

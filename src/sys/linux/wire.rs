@@ -3,6 +3,7 @@
 
 use std::os::fd::OwnedFd;
 
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
 /// The length of every packet.
@@ -120,13 +121,36 @@ pub(super) fn send(socket: &OwnedFd, bytes: &[u8; LENGTH]) {
     });
 }
 
-/// Receives a packet; `Ok(None)` when the peer is gone.
+/// Receives a packet; `Ok(None)` when the peer is gone and all that it sent was received.
 pub(super) fn receive(socket: &OwnedFd, flags: RecvFlags) -> rustix::io::Result<Option<[u8; LENGTH]>> {
     let mut bytes = [0; LENGTH];
-    match rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut bytes, flags)) {
-        Ok((LENGTH, _)) => Ok(Some(bytes)),
-        // A socket whose other end was killed with packets unread says so by ECONNRESET.
-        Ok(_) | Err(rustix::io::Errno::CONNRESET) => Ok(None),
-        Err(error) => Err(error),
+    loop {
+        match rustix::net::recv(socket, &mut bytes, flags) {
+            Ok((LENGTH, _)) => return Ok(Some(bytes)),
+            Ok(_) => return Ok(None),
+            // A peer that ends without having read all that it was sent leaves this error, once, before its last
+            // packets: a guard whose tree was empty when the order to stop it arrived.
+            Err(Errno::CONNRESET | Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    #[test]
+    fn the_last_report_of_a_guard_that_did_not_read_an_order_is_received() {
+        let (front, guard) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        send(&front, &Order::Kill.encode());
+        send(&guard, &Report::Empty { killed: 7 }.encode());
+        drop(guard);
+        let received = receive(&front, RecvFlags::empty()).unwrap().and_then(|bytes| Report::decode(&bytes));
+        assert_eq!(received, Some(Report::Empty { killed: 7 }));
+        assert_eq!(receive(&front, RecvFlags::empty()).unwrap(), None);
     }
 }
