@@ -65,10 +65,12 @@ fn a_background_job_that_writes_under_tostop_waits_for_fg_as_it_does_without_dev
     let scratch = Scratch::new();
     let fixture = scratch.fixture("shape=alone print=out");
     let bash = Pty::bash(&scratch);
-    bash.type_in("stty tostop\n");
+    // bash tells of a stop as soon as it knows: to `fg` a job that it still takes for a running one does nothing.
+    bash.type_in("stty tostop; set -b\n");
     bash.type_in(&format!("{} &\n", line("--quiet", &fixture)));
     eventually(SOON, || fixture.member("leader").ok_or("not started".to_string()));
     stopped(&fixture, true);
+    bash.shows("Stopped");
     bash.type_in("fg\n");
     fixture.stands();
     bash.is_foreground(fixture.leader());
