@@ -91,7 +91,7 @@ pub(crate) fn acquire(
     let from = Source { registry, id, system: &system };
     let (main, busy) = match wish.wanted {
         // The devrun around this one has both already, and holds them longer.
-        Some(wanted) if wanted.by == WantedBy::OuterDevrun => {
+        Some(wanted) if wanted.by == WantedBy::OuterDevrun && is_leased(registry, wanted.port) => {
             (Lease { port: wanted.port, lock: None, reservation: None }, None)
         }
         _ => from.main(wish, last.map(|ports| ports.main))?,
@@ -183,6 +183,18 @@ impl Source<'_> {
                 .cause("another process has it")
                 .hint("leave out --strict-port to get the next free port"),
         }
+    }
+}
+
+/// Whether somebody holds the lease of the port. The variables of a devrun that is gone may still be in the
+/// environment, of a shell that it started: then the port is one like any other. Without a registry there is no
+/// telling, and the outer devrun is believed.
+fn is_leased(registry: Option<&Registry>, port: Port) -> bool {
+    let file = registry.map(|registry| files::open_regular(&registry.port_file(port), Access::Read));
+    match file {
+        None => true,
+        Some(Ok(file)) => lock::is_locked(&file).unwrap_or(true),
+        Some(Err(_)) => false,
     }
 }
 

@@ -154,3 +154,20 @@ fn inside_another_devrun_nothing_is_taken() {
     let inner = acquire(None, &id(2), &wish, None).unwrap();
     assert_eq!((inner.main.port(), inner.main.is_reserved()), (port, false));
 }
+
+#[test]
+fn the_variables_of_a_devrun_that_is_gone_give_no_port_away() {
+    let (_folder, registry) = registry();
+    let range = range(1);
+    let outer = acquire(Some(&registry), &id(1), &wish(&range), None).unwrap();
+    let port = outer.main.port();
+    let wish = PortWish { wanted: Some(Wanted { port, by: WantedBy::OuterDevrun }), ..wish(&range) };
+    let inside = acquire(Some(&registry), &id(2), &wish, None).unwrap();
+    assert!(!inside.main.is_reserved(), "the outer one has it");
+    drop((outer, inside));
+    // A child that another test is just starting may hold a copy of the lock until it executes its program.
+    crate::testing::eventually("the port is leased and reserved like any other", || {
+        acquire(Some(&registry), &id(2), &wish, None)
+            .is_ok_and(|leases| leases.main.port() == port && leases.main.is_reserved())
+    });
+}
