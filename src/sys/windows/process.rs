@@ -7,7 +7,7 @@ use std::io;
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, FILETIME, WAIT_OBJECT_0};
+use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, FILETIME, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Console::GetConsoleProcessList;
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
@@ -281,4 +281,13 @@ fn start(handle: &OwnedHandle) -> io::Result<u64> {
 
 fn says(error: &io::Error, code: u32) -> bool {
     error.raw_os_error() == Some(code.cast_signed())
+}
+
+/// Whether a running process has this pid.
+#[cfg(test)]
+pub(crate) fn exists(pid: u32) -> bool {
+    match Process::of_pid(pid) {
+        Ok(found) => found.is_some_and(|process| process.is_alive()),
+        Err(error) => says(&error, windows_sys::Win32::Foundation::ERROR_ACCESS_DENIED),
+    }
 }
