@@ -100,12 +100,15 @@ fn a_reader_that_left_reaches_the_command_as_a_broken_pipe() {
 fn a_reader_that_does_not_read_costs_the_deadline_and_no_more() {
     let mut child = Command::new("yes").stdout(Stdio::piped()).spawn().unwrap();
     let (out, to) = pipe();
-    let mut passing = start(vec![route(child.stdout.take().unwrap(), to)]);
-    while crate::sys::unread(&Pipe::from(out.try_clone().unwrap())) < 65_536 {
+    let from = Pipe::from(child.stdout.take().unwrap());
+    let pipes = [from.try_clone().unwrap(), Pipe::from(out.try_clone().unwrap())];
+    let mut passing = start(vec![route(from, to)]);
+    // Both full: there is something to pass on, and no room for it.
+    while pipes.iter().any(|pipe| crate::sys::unread(pipe) < 65_536) {
         std::thread::yield_now();
     }
     assert!(!passing.finish(Instant::now() + Duration::from_millis(50)));
-    drop(out);
+    drop((out, pipes));
     child.wait().unwrap();
 }
 

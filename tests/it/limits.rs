@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
-use crate::support::{Ended, LIMIT, Running, SOON, Scratch, Signal, fixture_program, is_root};
+use crate::support::{Ended, LIMIT, Pty, Running, SOON, Scratch, Signal, fixture_program, is_root};
 
 const NOBODY: u32 = 65534;
 
@@ -58,6 +58,34 @@ fn with_a_hidden_proc_it_goes_on_and_says_so_once() {
     let said = run.stderr();
     let warnings = said.lines().filter(|line| line.contains("warning") && line.contains("/proc")).count();
     assert_eq!(warnings, 1, "{said}");
+}
+
+#[test]
+fn in_a_pid_namespace_that_cant_name_its_session_everything_holds() {
+    if !is_root("a pid namespace") {
+        return;
+    }
+    // Without setsid in between, group and session have no number inside.
+    let namespace = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c"];
+    for ctrl_c in [true, false] {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture("shape=daemon");
+        let devrun = env!("CARGO_BIN_EXE_devrun");
+        let line = format!(
+            "trap : INT; {devrun} --ready none --stop-timeout 500ms -- {}; echo over-$?",
+            fixture.line()
+        );
+        let mut terminal = Pty::spawn(&scratch, &[&namespace[..], &[&line]].concat());
+        fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", terminal.screen()));
+        // The pids that the fixture noted are those of inside, so only the census by mark holds here.
+        if ctrl_c {
+            terminal.type_in("\x03");
+            terminal.shows("over-130");
+        } else {
+            terminal.close();
+        }
+        scratch.assert_dead(LIMIT);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use rustix::process::WaitOptions;
 
 use super::ending::{self, Signalled};
 use crate::sys::SpareList;
+use crate::sys::unix::group;
 
 /// How long it goes on before what does not die is left.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -23,7 +24,7 @@ pub(crate) fn adopt_orphans() {
 /// seconds if one does not die.
 pub(crate) fn end_adopted(spare: &SpareList) -> u32 {
     let me = rustix::process::getpid();
-    let session = rustix::process::getsid(None).ok();
+    let session = group::session_of(0);
     let mut killed = Signalled::new();
     let mut kills = 0;
     let end = Instant::now() + LIMIT;

@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal};
 
 use super::walk;
 use crate::sys::SpareList;
+use crate::sys::unix::group::{self, Group};
 
 impl SpareList {
     /// Whether the process is left running, for those who are not above it in its session.
@@ -16,7 +17,7 @@ impl SpareList {
 
     /// Whether this process is left running. Names are the executable's and the one it goes by, never argv:
     /// that is for everybody to write.
-    pub(super) fn spares(&self, pid: Pid, session: Option<Pid>) -> bool {
+    pub(super) fn spares(&self, pid: Pid, session: Option<Group>) -> bool {
         if self.always.is_empty() && self.own_session.is_empty() {
             return false;
         }
@@ -27,7 +28,7 @@ impl SpareList {
             |list: &[Vec<u8>]| list.iter().any(|n| exe == Some(n) || comm.is_some_and(|c| is_comm_of(c, n)));
         named(&self.always)
             || (named(&self.own_session)
-                && rustix::process::getsid(Some(pid)).ok() != session
+                && group::session_of(pid.as_raw_nonzero().get()) != session
                 // A browser that a program drives is that program's, not the user's.
                 && !walk::arguments_contain(pid, b"--remote-debugging-p")
                 && !walk::arguments_contain(pid, b"--headless"))
@@ -81,9 +82,9 @@ impl Signalled {
 pub(super) fn ask(
     root: Pid,
     signal: Signal,
-    skip_group: Option<Pid>,
+    skip_group: Option<Group>,
     spare: &SpareList,
-    session: Option<Pid>,
+    session: Option<Group>,
     signalled: &mut Signalled,
 ) {
     for _ in 0..5 {
@@ -93,7 +94,7 @@ pub(super) fn ask(
                 return;
             }
             found = true;
-            let has_it = skip_group.is_some() && rustix::process::getpgid(Some(pid)).ok() == skip_group;
+            let has_it = skip_group.is_some() && group::group_of(pid.as_raw_nonzero().get()) == skip_group;
             if !has_it {
                 let _ = rustix::process::pidfd_send_signal(fd, signal);
             }
@@ -123,7 +124,7 @@ pub(super) struct Round {
 pub(super) fn kill_children(
     me: Pid,
     spare: &SpareList,
-    session: Option<Pid>,
+    session: Option<Group>,
     killed: &mut Signalled,
 ) -> Round {
     let mut round = Round::default();

@@ -38,6 +38,16 @@ impl Strings {
     }
 }
 
+/// The process group that the command is to be in.
+#[derive(Clone, Copy)]
+pub(super) enum Join {
+    /// One of its own.
+    Own,
+    Other(Pid),
+    /// Its parent's.
+    Stay,
+}
+
 impl Prepared {
     /// Copies everything into the form that exec wants; fails on a text that holds a NUL byte.
     pub(super) fn new(
@@ -67,14 +77,7 @@ impl Prepared {
     }
 
     /// Becomes the command. Only returns when that failed: at which step, and why.
-    ///
-    /// `group`: the process group to be in; `None`: one of its own.
-    pub(super) fn execute(
-        &self,
-        guard: Pid,
-        group: Option<Pid>,
-        outputs: [Option<&OwnedFd>; 2],
-    ) -> (Step, i32) {
+    pub(super) fn execute(&self, guard: Pid, join: Join, outputs: [Option<&OwnedFd>; 2]) -> (Step, i32) {
         // Should the guard be killed, the command must not stay behind. The guard has one thread, so its death
         // is that thread's (PR_SET_PDEATHSIG(2const)). It may have died before this call: then we have another
         // parent by now.
@@ -82,7 +85,11 @@ impl Prepared {
         if rustix::process::getppid() != Some(guard) {
             return (Step::Fork, libc::ESRCH);
         }
-        let _ = rustix::process::setpgid(None, group);
+        let _ = match join {
+            Join::Own => rustix::process::setpgid(None, None),
+            Join::Other(group) => rustix::process::setpgid(None, Some(group)),
+            Join::Stay => Ok(()),
+        };
         if let Some(score) = &self.oom_score {
             let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
             if let Ok(file) = rustix::fs::open(c"/proc/self/oom_score_adj", flags, rustix::fs::Mode::empty())

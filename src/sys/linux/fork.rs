@@ -11,10 +11,11 @@ use std::ptr;
 use rustix::process::{Pid, Signal};
 
 use super::ending::Signalled;
-use super::exec::{self, Prepared};
+use super::exec::{self, Join, Prepared};
 use super::guard::Guard;
 use super::wire::{self, Report, Step};
 use crate::sys::types::Spawn;
+use crate::sys::unix::group::{self, Group};
 
 /// The name that the guard goes by: without the word `devrun`, so that `pkill devrun` leaves it to its work.
 const GUARD_NAME: &[u8] = b"tree-guard";
@@ -24,8 +25,8 @@ pub(super) fn fork_guard(spawn: &Spawn, prepared: &Prepared, socket: OwnedFd) ->
     // Borrowed, so that nothing is freed in the child.
     let (mut signalled, mut killed) = (Signalled::new(), Signalled::new());
     let arguments = argument_area();
-    let session = rustix::process::getsid(None).ok();
-    let front_group = rustix::process::getpgrp();
+    let session = group::session_of(0);
+    let front_group = group::own_group();
     // SAFETY: the signal sets live here. All signals are blocked across the fork, so that no handler of this
     // program runs in the child; the mask is put back right after. In the child nothing is called but what the
     // module comments of `guard`, `walk`, `ending` and `exec` promise.
@@ -65,24 +66,31 @@ fn be_guard(
     spawn: &Spawn,
     prepared: &Prepared,
     socket: &OwnedFd,
-    front_group: Pid,
+    front_group: Group,
     arguments: Option<(usize, usize)>,
     run: impl FnOnce(Pid, &OwnedFd),
 ) {
     let fail = |step, errno| wire::send(socket, &Report::Failed { errno, step }.encode());
     let me = rustix::process::getpid();
-    // Both before there is a command: a SIGKILL to the front's whole group must not find the guard in it, and
-    // whatever the command leaves behind must come here.
-    let _ = rustix::process::setpgid(None, None);
+    // Before there is a command: whatever it leaves behind must come here.
     let _ = rustix::process::set_child_subreaper(Some(me));
+    // A SIGKILL to the front's whole group must not find the guard in it. So the guard leaves that group before
+    // there is a command, which is then put back in it; a group without a number can only be inherited, and the
+    // guard leaves it right after.
+    let group = Pid::from_raw(front_group).filter(|_| !spawn.own_group);
+    let leave_at_once = spawn.own_group || group.is_some();
+    if leave_at_once {
+        let _ = rustix::process::setpgid(None, None);
+    }
     let Ok((result, result_of_child)) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC) else {
         return fail(Step::Fork, libc::EMFILE);
     };
     // SAFETY: the child of this fork calls only `execute`, write and _exit.
     let leader = unsafe { libc::fork() };
     if leader == 0 {
+        let join = if spawn.own_group { Join::Own } else { group.map_or(Join::Stay, Join::Other) };
         let outputs = [spawn.outputs[0].as_ref(), spawn.outputs[1].as_ref()];
-        let (step, errno) = prepared.execute(me, (!spawn.own_group).then_some(front_group), outputs);
+        let (step, errno) = prepared.execute(me, join, outputs);
         let mut words = [0; 8];
         words[..4].copy_from_slice(&(step as i32).to_ne_bytes());
         words[4..].copy_from_slice(&errno.to_ne_bytes());
@@ -93,6 +101,9 @@ fn be_guard(
     let Some(leader) = Pid::from_raw(leader).filter(|_| leader > 0) else {
         return fail(Step::Fork, exec::errno());
     };
+    if !leave_at_once {
+        let _ = rustix::process::setpgid(None, None);
+    }
     drop(result_of_child);
     let mut words = [0; 8];
     let length = rustix::io::retry_on_intr(|| rustix::io::read(&result, &mut words)).unwrap_or(0);

@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use super::ending::{self, Signalled};
 use super::walk;
 use super::wire::{self, Order, Report};
+use crate::sys::unix::group::Group;
 use crate::sys::{SavedTerminal, SpareList};
 
 /// How long the hard loop goes on before it names what does not die (state D).
@@ -27,8 +28,8 @@ pub(super) struct Guard<'a> {
     pub(super) child_events: &'a OwnedFd,
     pub(super) leader: Pid,
     /// The process group of the front: the terminal's foreground group, if there is a terminal.
-    pub(super) front_group: Pid,
-    pub(super) session: Option<Pid>,
+    pub(super) front_group: Group,
+    pub(super) session: Option<Group>,
     pub(super) spare: &'a SpareList,
     /// What to do when the front is gone.
     pub(super) orphaned: (Signal, Duration),
@@ -113,7 +114,7 @@ impl Guard<'_> {
         self.finish(me, front_alive, kills);
     }
 
-    fn stop(&mut self, me: Pid, signal: Signal, grace: Duration, skip: Option<Pid>) -> Phase {
+    fn stop(&mut self, me: Pid, signal: Signal, grace: Duration, skip: Option<Group>) -> Phase {
         let now = Instant::now();
         if signal == Signal::KILL {
             return Phase::Hard(now + HARD_LIMIT);

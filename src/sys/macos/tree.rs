@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::end::Family;
 use crate::sys::Held;
 use crate::sys::types::{Spawn, SpawnError, TreeEvent};
+use crate::sys::unix::group::own_group;
 
 /// How long the hard rounds go on before what does not die is named.
 const HARD_LIMIT: Duration = Duration::from_secs(3);
@@ -112,7 +113,7 @@ impl Tree {
     /// Asks every member to end with this signal and kills what is left after the grace period.
     /// `spare_foreground`: the members in our own process group have had the signal from the terminal.
     pub(crate) fn stop(&self, signal: i32, grace: Duration, spare_foreground: bool) {
-        let group = rustix::process::getpgrp().as_raw_nonzero().get().cast_unsigned();
+        let group = own_group().cast_unsigned();
         let _ =
             self.orders.send(Order::Stop { signal, grace, skip_group: spare_foreground.then_some(group) });
     }

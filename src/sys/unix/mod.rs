@@ -3,6 +3,7 @@
 
 mod apart;
 pub(crate) mod files;
+pub(in crate::sys) mod group;
 mod knock;
 pub(crate) mod lock;
 mod pipe;

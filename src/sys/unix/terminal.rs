@@ -3,8 +3,9 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::process::Pid;
 use rustix::termios::{self, OptionalActions, Termios};
+
+use super::group::{self, Group};
 
 /// A terminal and the modes it had when the command was started.
 #[derive(Debug)]
@@ -27,15 +28,15 @@ impl SavedTerminal {
     /// Gives the terminal its modes back if this process group still has the foreground: then no shell has
     /// taken the terminal back and set modes of its own. Where the caller is not in the foreground itself,
     /// SIGTTOU must be blocked or ignored (tcsetattr(3)).
-    pub(in crate::sys) fn restore_if_foreground(&self, group: Pid) {
-        if termios::tcgetpgrp(&self.terminal) == Ok(group) {
+    pub(in crate::sys) fn restore_if_foreground(&self, group: Group) {
+        if group::foreground_of(self.terminal.as_fd()) == Some(group) {
             let _ = termios::tcsetattr(&self.terminal, OptionalActions::Now, &self.modes);
         }
     }
 
     /// The same for this process.
     pub(crate) fn restore(&self) {
-        self.restore_if_foreground(rustix::process::getpgrp());
+        self.restore_if_foreground(group::own_group());
     }
 
     pub(in crate::sys) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {

@@ -70,6 +70,7 @@ impl Pty {
 
     /// Waits until this process's group is the one that the keyboard talks to.
     #[track_caller]
+    #[allow(clippy::disallowed_methods, reason = "made in this pid namespace")]
     pub fn is_foreground(&self, pid: u32) {
         let group = rustix::process::getpgid(rustix::process::Pid::from_raw(pid as i32)).unwrap();
         eventually(SOON, || match tcgetpgrp(self.master()) {
