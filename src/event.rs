@@ -84,6 +84,27 @@ pub enum Event {
         /// The port of the next try.
         port: Port,
     },
+    /// It ended, and is started again after a while.
+    Restarting {
+        /// Why, in words.
+        reason: String,
+        /// The time until then, in milliseconds.
+        in_ms: u64,
+        /// The how-manieth restart of this run.
+        restarts: u32,
+    },
+    /// It ended too often too soon and is not started again.
+    GaveUp {
+        /// Why, in words.
+        reason: String,
+    },
+    /// It was ready and does not answer any more.
+    Unhealthy {
+        /// What is seen.
+        seen: Seen,
+    },
+    /// It answers again.
+    Healthy,
     /// A process of the tree listens and answers.
     Ready {
         /// Where it answers.
@@ -150,6 +171,12 @@ pub enum StopCause {
     Asked,
     /// A stranger answers on the port.
     Stranger,
+    /// Somebody asked for a restart.
+    Restart,
+    /// It does not answer any more, and is to be started again then.
+    Unhealthy,
+    /// What was to be run once it was ready has ended.
+    ThenEnded,
 }
 
 /// How a process ended.

@@ -134,7 +134,10 @@ fn stop(cause: StopCause, now: Duration) -> (State, Option<Act>) {
         | StopCause::LeaderExited
         | StopCause::ReadyTimeout
         | StopCause::Asked
-        | StopCause::Stranger => Grace::Policy,
+        | StopCause::Stranger
+        | StopCause::Restart
+        | StopCause::Unhealthy
+        | StopCause::ThenEnded => Grace::Policy,
     };
     let signalled = match cause {
         StopCause::Keyboard(_) => Signalled::Foreground,
@@ -144,7 +147,10 @@ fn stop(cause: StopCause, now: Duration) -> (State, Option<Act>) {
         | StopCause::LeaderExited
         | StopCause::ReadyTimeout
         | StopCause::Asked
-        | StopCause::Stranger => Signalled::Nobody,
+        | StopCause::Stranger
+        | StopCause::Restart
+        | StopCause::Unhealthy
+        | StopCause::ThenEnded => Signalled::Nobody,
     };
     (State::Stopping { cause, at: now }, Some(Act::Stop { grace, signalled }))
 }
@@ -159,7 +165,10 @@ fn is_meant_as_second(first: &StopCause, second: &StopCause, since: Duration) ->
         | StopCause::LeaderExited
         | StopCause::ReadyTimeout
         | StopCause::Asked
-        | StopCause::Stranger => false,
+        | StopCause::Stranger
+        | StopCause::Restart
+        | StopCause::Unhealthy
+        | StopCause::ThenEnded => false,
     }
 }
 
@@ -215,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    const CAUSES: [StopCause; 8] = [
+    const CAUSES: [StopCause; 11] = [
         StopCause::Keyboard(2),
         StopCause::Signal(15),
         StopCause::HangUp,
@@ -224,6 +233,9 @@ mod tests {
         StopCause::ReadyTimeout,
         StopCause::Asked,
         StopCause::Stranger,
+        StopCause::Restart,
+        StopCause::Unhealthy,
+        StopCause::ThenEnded,
     ];
 
     fn inputs() -> Vec<Input> {

@@ -48,7 +48,10 @@ pub(crate) fn error(facts: &Facts) -> Option<Error> {
             | StopCause::Signal(_)
             | StopCause::HangUp
             | StopCause::OwnerGone(_)
-            | StopCause::Asked,
+            | StopCause::Asked
+            | StopCause::Restart
+            | StopCause::Unhealthy
+            | StopCause::ThenEnded,
         ) => None,
     }
 }

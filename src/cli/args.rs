@@ -4,10 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::plan::request::KEYS_OF_SERVER;
 use crate::plan::values::{self, PortVariable};
-use crate::plan::{Owner, Port, PortRange, ReadyCheck, Request, StopSignal};
+use crate::plan::{IfRunning, Owner, Port, PortRange, ReadyCheck, Request, RestartPolicy, StopSignal};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -34,14 +36,38 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
     {
         return Ok(Invocation::ScriptShell { script: script.clone(), args: rest.to_vec() });
     }
-    let cli = Cli::try_parse_from(args)?;
+    let matches = Cli::command().try_get_matches_from(args)?;
+    let cli = Cli::from_arg_matches(&matches)?;
     Ok(match cli.command {
-        None => Invocation::Run(Box::new(cli.run.request())),
+        None => {
+            let mut request = cli.run.request();
+            request.written = written(&matches);
+            Invocation::Run(Box::new(request))
+        }
         Some(Command::Ls { json, all }) => Invocation::Ls { json, all },
         Some(Command::Stop { name, all }) => Invocation::Stop { name, all },
         Some(Command::Clean { dry_run }) => Invocation::Clean { dry_run },
         Some(Command::Completions { shell }) => Invocation::Completions { shell },
     })
+}
+
+/// The options that say how the server is, as they were written: what a later start from its record needs. Not
+/// those that say what this start is for.
+fn written(matches: &ArgMatches) -> Vec<OsString> {
+    let mut written = Vec::new();
+    for key in KEYS_OF_SERVER {
+        let id = key.replace('-', "_");
+        if matches.value_source(&id) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        for value in matches.get_raw(&id).into_iter().flatten() {
+            // A switch has the value that clap gives it.
+            let switch = matches.try_get_one::<bool>(&id).is_ok();
+            written.push(format!("--{key}").into());
+            written.extend((!switch).then(|| value.to_os_string()));
+        }
+    }
+    written
 }
 
 /// Runs any dev server on a stable free port, says when it really answers, and leaves nothing behind.
@@ -50,6 +76,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
     name = "devrun",
     version,
     args_conflicts_with_subcommands = true,
+    args_override_self = true,
     override_usage = "devrun [OPTIONS] [--] COMMAND [ARGS]...\n       devrun [OPTIONS]\n       devrun ls | stop | clean | completions",
     after_help = "Without a command: this project's own (package.json \"dev\", else `cargo run`).\n\
                   {port} {port:NAME} {host} {url} {name} in the command's arguments are filled in.\n\
@@ -107,6 +134,18 @@ struct Run {
     /// Open the browser once ready
     #[arg(long)]
     open: bool,
+    /// Run it once ready, then stop; exit with its status
+    #[arg(long, value_name = "COMMAND", value_parser = values::command)]
+    then: Option<String>,
+    /// In the background; return when ready
+    #[arg(short, long, conflicts_with = "then")]
+    detach: bool,
+    /// If it runs already: url, replace, error, new [default: url]
+    #[arg(long, value_name = "WHAT", value_parser = values::if_running)]
+    if_running: Option<IfRunning>,
+    /// Same as --if-running replace
+    #[arg(long, conflicts_with = "if_running")]
+    force: bool,
 
     /// Preferred port; busy: the next free one
     #[arg(short, long, help_heading = "Port", value_parser = |text: &str| text.parse::<Port>())]
@@ -131,6 +170,19 @@ struct Run {
     #[arg(long, help_heading = "Readiness", value_name = "DURATION", value_parser = values::duration)]
     ready_timeout: Option<Duration>,
 
+    /// Start it again: never, on-failure[:N], always [default: never]
+    #[arg(long, help_heading = "Supervision", value_name = "POLICY", value_parser = values::restart)]
+    restart: Option<RestartPolicy>,
+    /// What is asked once it is ready: URL, /PATH, tcp [default: as --ready]
+    #[arg(long, help_heading = "Supervision", value_name = "CHECK", value_parser = values::health)]
+    health: Option<ReadyCheck>,
+    /// How often [default: 5s, with a health option or --restart]
+    #[arg(long, help_heading = "Supervision", value_name = "DURATION", value_parser = values::interval)]
+    health_interval: Option<Duration>,
+    /// So many failures in a row: unhealthy [default: 3]
+    #[arg(long, help_heading = "Supervision", value_name = "N", value_parser = values::count)]
+    health_retries: Option<u32>,
+
     /// The signal that asks the tree to end [default: SIGTERM]
     #[arg(long, help_heading = "Stopping", value_name = "SIGNAL", value_parser = values::stop_signal)]
     stop_signal: Option<StopSignal>,
@@ -147,6 +199,9 @@ struct Run {
     #[arg(long, help_heading = "Stopping", value_name = "OWNER", value_parser = values::owner)]
     owner: Option<Owner>,
 
+    /// In a terminal too, keep the output for `devrun logs`
+    #[arg(long, help_heading = "Output")]
+    log: bool,
     /// Events as JSON lines on stderr
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -183,17 +238,24 @@ impl Run {
             spare: self.spare,
             kill_all: wish(self.kill_all),
             owner: self.owner,
+            then: self.then,
+            detach: wish(self.detach),
+            log: wish(self.log),
+            if_running: self.if_running.or(self.force.then_some(IfRunning::Replace)),
+            restart: self.restart,
+            health: self.health,
+            health_interval: self.health_interval,
+            health_retries: self.health_retries,
             json: wish(self.json),
             quiet: wish(self.quiet),
             verbose: wish(self.verbose),
+            written: Vec::new(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
     use crate::plan::request::KEYS;
 
@@ -237,6 +299,18 @@ mod tests {
         for (line, expected) in cases {
             assert_eq!(command(line).join(OsStr::new(" ")), OsString::from(expected), "{line}");
         }
+    }
+
+    #[test]
+    fn what_a_later_start_needs_is_kept_as_it_was_written() {
+        let Ok(Invocation::Run(request)) = parsed(
+            "-p 4000 --open -n x --kill-all -d --port-env A=a --port-env B=b --restart always vite -p 1",
+        ) else {
+            panic!("a run");
+        };
+        let kept = request.written.join(OsStr::new(" ")).into_string().unwrap();
+        assert_eq!(kept, "--port 4000 --port-env A=a --port-env B=b --kill-all --restart always");
+        assert!(KEYS_OF_SERVER.iter().all(|key| KEYS.contains(key)));
     }
 
     #[test]

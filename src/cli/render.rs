@@ -101,6 +101,12 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
         Event::Retrying { reason, port } => {
             vec![format!("{devrun} {}; starting once more on port {port}", escape(reason))]
         }
+        Event::Restarting { reason, in_ms, .. } => {
+            vec![format!("{devrun} {}; starting again in {}", escape(reason), short(*in_ms))]
+        }
+        Event::GaveUp { reason } => vec![format!("{devrun} not started again: {}", escape(reason))],
+        Event::Unhealthy { seen } => vec![warning(&format!("unhealthy: {}", what_is_seen(seen)))],
+        Event::Healthy => vec![format!("{devrun} healthy again")],
         // For machines: this line keeps its form, whatever the style.
         Event::Ready { url, port, pid, ms } => {
             vec![format!("devrun ready {url} port={port} pid={pid} ms={ms}")]
@@ -147,7 +153,15 @@ fn why(cause: &StopCause) -> Option<String> {
         StopCause::OwnerGone(pid) => Some(format!("process {pid}, with which the server dies, has ended")),
         StopCause::ReadyTimeout => Some("not ready in time".into()),
         StopCause::Stranger => Some("another program answers on the port".into()),
+        StopCause::Restart => Some("to start again, as asked".into()),
+        StopCause::Unhealthy => Some("it does not answer any more".into()),
+        StopCause::ThenEnded => None,
     }
+}
+
+/// `250ms`, `4s`.
+fn short(ms: u64) -> String {
+    if ms < 1000 { format!("{ms}ms") } else { format!("{}s", ms.div_ceil(1000)) }
 }
 
 fn what_is_seen(seen: &Seen) -> String {

@@ -119,7 +119,10 @@ fn status(outcome: &Outcome) -> Exit {
                 | StopCause::HangUp
                 | StopCause::OwnerGone(_)
                 | StopCause::LeaderExited
-                | StopCause::Asked,
+                | StopCause::Asked
+                | StopCause::Restart
+                | StopCause::Unhealthy
+                | StopCause::ThenEnded,
             ),
             exit,
         ) => exit,

@@ -19,8 +19,10 @@ pub(crate) struct Facts {
     pub(crate) package: Option<Package>,
     /// The name in the nearest Cargo.toml (empty in a workspace without one).
     pub(crate) cargo: Option<String>,
-    /// The branch, in a linked git worktree only.
+    /// The git branch.
     pub(crate) branch: Option<String>,
+    /// In a linked git worktree.
+    pub(crate) is_worktree: bool,
     /// The environment, as far as it is text.
     pub(crate) env: BTreeMap<String, String>,
     /// Settings of the environment and of files.
@@ -93,11 +95,13 @@ impl Facts {
                 package.dir.join("package.json").display()
             ))
         });
+        let git = git(&cwd);
         let shell = (sources == Sources::All).then(|| std::env::current_exe().ok()).flatten();
         Ok(Facts {
             notes: notes.collect(),
             cargo: up(&cwd, "Cargo.toml").map(|(_, text)| cargo_name(&text)),
-            branch: worktree_branch(&cwd),
+            branch: git.branch,
+            is_worktree: git.is_worktree,
             user_shell: user_shell(&env, &cwd, shell.as_deref()),
             package,
             shell,
@@ -221,15 +225,26 @@ fn cargo_name(text: &str) -> String {
     name.unwrap_or_default()
 }
 
-/// The branch checked out in a linked worktree, whose `.git` is a file that points into another repository.
-fn worktree_branch(cwd: &Path) -> Option<String> {
-    let dot_git = cwd.ancestors().map(|dir| dir.join(".git")).find(|path| path.exists())?;
-    let text = std::fs::read_to_string(&dot_git).ok()?;
-    let target = text.strip_prefix("gitdir:")?.trim();
+/// What git says of a folder.
+#[derive(Default)]
+struct Git {
+    branch: Option<String>,
+    is_worktree: bool,
+}
+
+/// Without git: `.git` is the repository, or a file that points to it from a linked worktree or a submodule.
+fn git(cwd: &Path) -> Git {
+    let Some(dot_git) = cwd.ancestors().map(|dir| dir.join(".git")).find(|path| path.exists()) else {
+        return Git::default();
+    };
+    let text = std::fs::read_to_string(&dot_git).unwrap_or_default();
+    let target = text.strip_prefix("gitdir:").map(str::trim);
+    let repository = target.and_then(|target| Some(dot_git.parent()?.join(target)));
     // A submodule points to `modules/`.
-    let linked = Path::new(target).parent()?.file_name()? == "worktrees";
-    let head = std::fs::read_to_string(dot_git.parent()?.join(target).join("HEAD")).ok()?;
-    head.trim().strip_prefix("ref: refs/heads/").filter(|_| linked).map(str::to_string)
+    let is_worktree =
+        target.and_then(|target| Path::new(target).parent()?.file_name()) == Some("worktrees".as_ref());
+    let head = std::fs::read_to_string(repository.unwrap_or(dot_git).join("HEAD")).unwrap_or_default();
+    Git { branch: head.trim().strip_prefix("ref: refs/heads/").map(str::to_string), is_worktree }
 }
 
 /// The script shell that npm would use: not devrun's own from a run around this one.
@@ -294,19 +309,20 @@ pub(crate) mod tests {
         assert_eq!(facts.cargo.as_deref(), Some("shop-rs"));
         assert_eq!(facts.settings.port.map(|port| port.get()), Some(4200));
         assert_eq!(facts.settings.open, Some(true));
-        assert_eq!(facts.branch, None);
+        assert_eq!((facts.branch.as_deref(), facts.is_worktree), (Some("main"), false));
         assert_eq!(gather(dir.path()).unwrap().user_shell, Some("bash".into()));
     }
 
     #[test]
-    fn a_linked_worktree_has_a_branch_and_a_submodule_has_none() {
+    fn a_branch_is_known_and_a_linked_worktree_is_told_from_a_submodule() {
         let dir = tempfile::tempdir().unwrap();
-        for (kind, branch) in [("worktrees", Some("fix/cart")), ("modules", None)] {
+        for (kind, is_worktree) in [("worktrees", true), ("modules", false)] {
             let git = dir.path().join(format!("main/.git/{kind}/w"));
             write(&git, "HEAD", "ref: refs/heads/fix/cart\n");
             write(dir.path(), &format!("{kind}/.git"), &format!("gitdir: {}\n", git.display()));
             let facts = gather(&dir.path().join(kind)).unwrap();
-            assert_eq!(facts.branch.as_deref(), branch);
+            assert_eq!(facts.branch.as_deref(), Some("fix/cart"));
+            assert_eq!(facts.is_worktree, is_worktree);
         }
     }
 

@@ -10,8 +10,8 @@ use super::look::{Look, look};
 use super::runner::{Run, run};
 use super::script::{split, texts, the_one};
 use super::{
-    ExtraPort, Owner, Plan, Port, PortWish, ReadyCheck, Request, Spare, StopPolicy, StopSignal, Wanted,
-    WantedBy, names, project,
+    ExtraPort, HealthCheck, Owner, Plan, Port, PortWish, ReadyCheck, Request, RestartPolicy, Spare,
+    StopPolicy, StopSignal, Wanted, WantedBy, names, project,
 };
 use crate::error::Error;
 
@@ -33,6 +33,8 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
         id: names::id(&facts.cwd, request.name.as_deref(), &argv),
         name: request.name.clone().unwrap_or_else(|| names::default_name(facts, script)),
         cwd: facts.cwd.clone(),
+        branch: facts.branch.clone(),
+        detached: request.detach.unwrap_or(false),
         ports: PortWish {
             wanted,
             derived: names::derived_port(&facts.cwd, &range),
@@ -48,11 +50,42 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
         },
         spare: Spare { names: request.spare.clone(), kill_all: request.kill_all.unwrap_or(false) },
         owner: request.owner.unwrap_or(Owner::Auto),
+        if_running: request.if_running.unwrap_or_default(),
+        restart: request.restart.unwrap_or_default(),
+        health: health(&request),
+        then: request.then.clone(),
+        log: request.log.unwrap_or(false),
         open: request.open.unwrap_or(false),
+        options: options(&request),
         injection: injection(&request, facts, &seen, wanted),
         notes,
         argv,
     })
+}
+
+/// Probing is on where any of its options is given, and where a hung server is to be restarted.
+fn health(request: &Request) -> Option<HealthCheck> {
+    let asked =
+        request.health.is_some() || request.health_interval.is_some() || request.health_retries.is_some();
+    let restarts = request.restart.is_some_and(|policy| policy != RestartPolicy::Never);
+    let check = request.health.clone().or_else(|| match request.ready.clone() {
+        // Nothing can be asked of it but whether it runs.
+        Some(ReadyCheck::None) => None,
+        Some(ReadyCheck::Log(_)) => Some(ReadyCheck::Tcp),
+        Some(check) => Some(check),
+        None => Some(ReadyCheck::Path("/".into())),
+    });
+    check.filter(|_| asked || restarts).map(|check| HealthCheck {
+        check,
+        interval: request.health_interval.unwrap_or(Duration::from_secs(5)),
+        retries: request.health_retries.unwrap_or(3),
+    })
+}
+
+/// The options as written, and the name, which may have come from elsewhere: with it a later start is this server.
+fn options(request: &Request) -> Vec<OsString> {
+    let name = request.name.iter().flat_map(|name| ["--name".into(), name.into()]);
+    request.written.iter().cloned().chain(name).collect()
 }
 
 /// Program and arguments: those asked for, else the project's own.

@@ -16,7 +16,7 @@ pub(crate) fn default_name(facts: &Facts, script: Option<&str>) -> String {
     if let Some(script) = script.filter(|script| !matches!(*script, "dev" | "start" | "serve")) {
         name = format!("{name}:{script}");
     }
-    if let Some(branch) = &facts.branch {
+    if let Some(branch) = facts.branch.as_ref().filter(|_| facts.is_worktree) {
         name = format!("{name}@{branch}");
     }
     let name: String =
@@ -77,6 +77,8 @@ mod tests {
         assert_eq!(default_name(&facts, Some("dev")), "acme-shop");
         assert_eq!(default_name(&facts, Some("build:watch")), "acme-shop:build:watch");
         facts.branch = Some("fix/cart\u{1b}".into());
+        assert_eq!(default_name(&facts, None), "acme-shop");
+        facts.is_worktree = true;
         assert_eq!(default_name(&facts, Some("api")), "acme-shop:api@fix-cart-");
         facts.package = None;
         facts.branch = None;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::{self, PortVariable};
-use super::{Owner, Port, PortRange, ReadyCheck, StopSignal};
+use super::{IfRunning, Owner, Port, PortRange, ReadyCheck, RestartPolicy, StopSignal};
 
 /// The wishes of one source.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,9 +28,19 @@ pub(crate) struct Request {
     pub(crate) spare: Vec<String>,
     pub(crate) kill_all: Option<bool>,
     pub(crate) owner: Option<Owner>,
+    pub(crate) then: Option<String>,
+    pub(crate) detach: Option<bool>,
+    pub(crate) log: Option<bool>,
+    pub(crate) if_running: Option<IfRunning>,
+    pub(crate) restart: Option<RestartPolicy>,
+    pub(crate) health: Option<ReadyCheck>,
+    pub(crate) health_interval: Option<Duration>,
+    pub(crate) health_retries: Option<u32>,
     pub(crate) json: Option<bool>,
     pub(crate) quiet: Option<bool>,
     pub(crate) verbose: Option<bool>,
+    /// The options as they were written, those of `KEYS_OF_SERVER`; no wish of their own.
+    pub(crate) written: Vec<OsString>,
 }
 
 /// The options that have an environment twin (`DEVRUN_STRICT_PORT`) and a key in files (`strict-port`).
@@ -50,9 +60,39 @@ pub(crate) const KEYS: &[&str] = &[
     "spare",
     "kill-all",
     "owner",
+    "then",
+    "detach",
+    "log",
+    "if-running",
+    "force",
+    "restart",
+    "health",
+    "health-interval",
+    "health-retries",
     "json",
     "quiet",
     "verbose",
+];
+
+/// Those of them that say how a server is, whoever starts it and why: they go into its record.
+#[cfg(feature = "cli")]
+pub(crate) const KEYS_OF_SERVER: &[&str] = &[
+    "port",
+    "strict-port",
+    "port-range",
+    "port-env",
+    "no-inject",
+    "ready",
+    "ready-timeout",
+    "stop-signal",
+    "stop-timeout",
+    "spare",
+    "kill-all",
+    "log",
+    "restart",
+    "health",
+    "health-interval",
+    "health-retries",
 ];
 
 impl Request {
@@ -76,9 +116,18 @@ impl Request {
             spare: if self.spare.is_empty() { lower.spare } else { self.spare },
             kill_all: self.kill_all.or(lower.kill_all),
             owner: self.owner.or(lower.owner),
+            then: self.then.or(lower.then),
+            detach: self.detach.or(lower.detach),
+            log: self.log.or(lower.log),
+            if_running: self.if_running.or(lower.if_running),
+            restart: self.restart.or(lower.restart),
+            health: self.health.or(lower.health),
+            health_interval: self.health_interval.or(lower.health_interval),
+            health_retries: self.health_retries.or(lower.health_retries),
             json: self.json.or(lower.json),
             quiet: self.quiet.or(lower.quiet),
             verbose: self.verbose.or(lower.verbose),
+            written: longer(self.written, lower.written),
         }
     }
 
@@ -100,6 +149,15 @@ impl Request {
             "spare" => self.spare.push(text.to_string()),
             "kill-all" => self.kill_all = Some(values::switch(text)?),
             "owner" => self.owner = Some(values::owner(text)?),
+            "then" => self.then = Some(values::command(text)?),
+            "detach" => self.detach = Some(values::switch(text)?),
+            "log" => self.log = Some(values::switch(text)?),
+            "if-running" => self.if_running = Some(values::if_running(text)?),
+            "force" => self.if_running = values::switch(text)?.then_some(IfRunning::Replace),
+            "restart" => self.restart = Some(values::restart(text)?),
+            "health" => self.health = Some(values::health(text)?),
+            "health-interval" => self.health_interval = Some(values::interval(text)?),
+            "health-retries" => self.health_retries = Some(values::count(text)?),
             "json" => self.json = Some(values::switch(text)?),
             "quiet" => self.quiet = Some(values::switch(text)?),
             "verbose" => self.verbose = Some(values::switch(text)?),
@@ -131,6 +189,10 @@ mod tests {
             "ready-timeout" | "stop-timeout" => "3s",
             "stop-signal" => "SIGINT",
             "owner" => "none",
+            "if-running" => "new",
+            "restart" => "on-failure:3",
+            "health" => "/health",
+            "health-interval" => "5s",
             "port-env" => "A=b",
             _ => "1",
         };

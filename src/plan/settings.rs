@@ -13,12 +13,17 @@ pub(crate) struct ServerId(pub(crate) String);
 
 /// Everything decided before anything is touched.
 #[derive(Debug, Clone)]
+#[allow(dead_code, reason = "options that are parsed before they are obeyed")]
 pub(crate) struct Plan {
     pub(crate) id: ServerId,
     /// Without control characters, at most 100 characters.
     pub(crate) name: String,
     /// Canonical, exists.
     pub(crate) cwd: PathBuf,
+    /// The git branch of the folder.
+    pub(crate) branch: Option<String>,
+    /// In the background, with nobody to talk to.
+    pub(crate) detached: bool,
     /// What the user typed: program and arguments, before placeholders and injection.
     pub(crate) argv: Vec<OsString>,
     pub(crate) ports: PortWish,
@@ -28,8 +33,18 @@ pub(crate) struct Plan {
     pub(crate) stop: StopPolicy,
     pub(crate) spare: Spare,
     pub(crate) owner: Owner,
+    pub(crate) if_running: IfRunning,
+    pub(crate) restart: RestartPolicy,
+    /// `None`: no probing after readiness.
+    pub(crate) health: Option<HealthCheck>,
+    /// What to run once the server is ready; its end is the server's.
+    pub(crate) then: Option<String>,
+    /// Keep the output in the log in a terminal too.
+    pub(crate) log: bool,
     /// Open the browser once ready.
     pub(crate) open: bool,
+    /// devrun's own arguments, as far as a later start needs them: without the command and the folder.
+    pub(crate) options: Vec<OsString>,
     /// How the command gets its port; `Plan::command` reads it.
     pub(crate) injection: super::inject::Injection,
     /// What the user should hear before the start, e.g. that a port in the script was taken as the wish.
@@ -119,6 +134,40 @@ impl ReadyCheck {
             ReadyCheck::None => ReadyCheck::None,
         }
     }
+}
+
+/// What to do when the same server runs already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum IfRunning {
+    /// Wait until it is ready and say where it is.
+    #[default]
+    Url,
+    /// Stop it and start.
+    Replace,
+    /// Fail.
+    Error,
+    /// Start another one beside it, under a name with a number.
+    New,
+}
+
+/// Whether a server that ended or hangs is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum RestartPolicy {
+    #[default]
+    Never,
+    /// After an end that was no success, until this many quick ones in a row.
+    OnFailure(u32),
+    /// After any end that nobody asked for; with the same limit.
+    Always,
+}
+
+/// Probing a server that is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HealthCheck {
+    pub(crate) check: ReadyCheck,
+    pub(crate) interval: Duration,
+    /// So many failures in a row make it unhealthy.
+    pub(crate) retries: u32,
 }
 
 /// How the tree is stopped.

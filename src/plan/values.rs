@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Owner, ReadyCheck, StopSignal};
+use super::{IfRunning, Owner, ReadyCheck, RestartPolicy, StopSignal};
 
 /// The longest name of a server, in characters.
 pub(crate) const NAME_MAX: usize = 100;
@@ -71,6 +71,63 @@ pub(crate) fn ready(text: &str) -> Result<ReadyCheck, String> {
             },
             None => Err("expected a URL, a /path, tcp, log:REGEX or none".into()),
         },
+    }
+}
+
+/// What a server that is ready is asked from then on: as readiness, but nothing that is only said once.
+pub(crate) fn health(text: &str) -> Result<ReadyCheck, String> {
+    match ready(text)? {
+        ReadyCheck::Log(_) | ReadyCheck::None => Err("expected a URL, a /path or tcp".into()),
+        check @ (ReadyCheck::Path(_) | ReadyCheck::Url(_) | ReadyCheck::Tcp) => Ok(check),
+    }
+}
+
+/// The time between two probes: not so short that they would be a load.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        short if short < Duration::from_millis(100) => Err("an interval is at least 100ms".into()),
+        interval => Ok(interval),
+    }
+}
+
+/// How often, at least once.
+pub(crate) fn count(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count) if (1..=1000).contains(&count) => Ok(count),
+        _ => Err("expected a number from 1 to 1000".into()),
+    }
+}
+
+/// What to do when the same server runs already.
+pub(crate) fn if_running(text: &str) -> Result<IfRunning, String> {
+    match text {
+        "url" => Ok(IfRunning::Url),
+        "replace" => Ok(IfRunning::Replace),
+        "error" => Ok(IfRunning::Error),
+        "new" => Ok(IfRunning::New),
+        _ => Err("expected url, replace, error or new".into()),
+    }
+}
+
+/// How many quick failures in a row end the restarts.
+const QUICK_FAILURES: u32 = 5;
+
+/// Whether a server that ended is started again.
+pub(crate) fn restart(text: &str) -> Result<RestartPolicy, String> {
+    match text.split_once(':') {
+        None if text == "never" => Ok(RestartPolicy::Never),
+        None if text == "always" => Ok(RestartPolicy::Always),
+        None if text == "on-failure" => Ok(RestartPolicy::OnFailure(QUICK_FAILURES)),
+        Some(("on-failure", times)) => count(times).map(RestartPolicy::OnFailure),
+        _ => Err("expected never, on-failure, on-failure:N or always".into()),
+    }
+}
+
+/// A command line for a shell.
+pub(crate) fn command(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() || text.contains('\0') {
+        true => Err("expected a command".into()),
+        false => Ok(text.to_string()),
     }
 }
 

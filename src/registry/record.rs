@@ -32,6 +32,18 @@ pub(crate) struct Record {
     pub(crate) extra_ports: BTreeMap<String, Port>,
     /// Where it answers.
     pub(crate) url: String,
+    /// devrun's own options, as `Plan::options`, without values that are named like a secret.
+    #[serde(default)]
+    pub(crate) options: Vec<Text>,
+    /// `argv` or `options` held a secret that is not written: it can't be started from here.
+    #[serde(default)]
+    pub(crate) redacted: bool,
+    /// The git branch, if the folder had one when it was started.
+    #[serde(default)]
+    pub(crate) branch: Option<String>,
+    /// It runs in the background.
+    #[serde(default)]
+    pub(crate) detached: bool,
     pub(crate) state: Phase,
     /// The value of `DEVRUN_ID` in the environment of the run's processes.
     pub(crate) run: String,
@@ -47,6 +59,21 @@ pub(crate) struct Record {
     /// Of the last change of the state, likewise.
     pub(crate) changed_at: u64,
     pub(crate) ready_ms: Option<u64>,
+    /// `ready_ms` of the last starts, the newest last.
+    #[serde(default)]
+    pub(crate) startups: Vec<u64>,
+    /// How often this run was started again.
+    #[serde(default)]
+    pub(crate) restarts: u32,
+    /// While it waits to be started again: when that will be.
+    #[serde(default)]
+    pub(crate) next_start_at: Option<u64>,
+    /// `Some(false)`: it is ready and does not answer any more. `None`: nobody asks.
+    #[serde(default)]
+    pub(crate) healthy: Option<bool>,
+    /// Why it is unhealthy, waits to be started again, or crashed; in devrun's own words.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
     /// The grace period, in milliseconds.
     pub(crate) stop_ms: u64,
     pub(crate) exit: Option<RecordedExit>,
@@ -59,6 +86,8 @@ pub(crate) enum Phase {
     Starting,
     Ready,
     Stopping,
+    /// It ended, and waits to be started again.
+    Backoff,
     /// It was asked to end, or exited with 0.
     Stopped,
     /// It ended by itself, otherwise than with 0, or its devrun was killed.
@@ -72,6 +101,7 @@ impl Phase {
             Phase::Starting => "starting",
             Phase::Ready => "ready",
             Phase::Stopping => "stopping",
+            Phase::Backoff => "backoff",
             Phase::Stopped => "stopped",
             Phase::Crashed => "crashed",
         }
@@ -80,7 +110,7 @@ impl Phase {
     /// What a record in this phase means once its lock is free.
     pub(crate) fn once_dead(self) -> Self {
         match self {
-            Phase::Starting | Phase::Ready | Phase::Stopping => Phase::Crashed,
+            Phase::Starting | Phase::Ready | Phase::Stopping | Phase::Backoff => Phase::Crashed,
             Phase::Stopped => Phase::Stopped,
             Phase::Crashed => Phase::Crashed,
         }
@@ -116,12 +146,17 @@ impl Record {
     /// The first record of a run, before anything was started.
     pub(crate) fn new(plan: &Plan, ports: &PortSet, url: &str, run: &str, boot: Option<String>) -> Self {
         let now = now_ms();
+        let (argv, options) = (redacted(&plan.argv), redacted(&plan.options));
         Self {
             version: VERSION,
             id: plan.id.clone(),
             name: plan.name.clone(),
             cwd: Text(plan.cwd.clone().into_os_string()),
-            argv: redacted(&plan.argv).into_iter().map(Text).collect(),
+            redacted: argv != plan.argv || options != plan.options,
+            argv: argv.into_iter().map(Text).collect(),
+            options: options.into_iter().map(Text).collect(),
+            branch: plan.branch.clone(),
+            detached: plan.detached,
             port: ports.main,
             extra_ports: ports.extra.iter().cloned().collect(),
             url: url.to_string(),
@@ -135,6 +170,11 @@ impl Record {
             started_at: now,
             changed_at: now,
             ready_ms: None,
+            startups: Vec::new(),
+            restarts: 0,
+            next_start_at: None,
+            healthy: None,
+            reason: None,
             stop_ms: u64::try_from(plan.stop.timeout.as_millis()).unwrap_or(u64::MAX),
             exit: None,
         }

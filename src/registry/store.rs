@@ -194,7 +194,7 @@ impl Registry {
 fn ended(state: Phase) -> bool {
     match state {
         Phase::Stopped | Phase::Crashed => true,
-        Phase::Starting | Phase::Ready | Phase::Stopping => false,
+        Phase::Starting | Phase::Ready | Phase::Stopping | Phase::Backoff => false,
     }
 }
 
