@@ -145,7 +145,7 @@ impl Builder {
         let facts = Facts::gather(&request, Sources::None)?;
         let plan = plan::make(request, &facts)?;
         let (stop, stops) = unbounded_channel();
-        let context = Context { stops, environment, owns_process: false };
+        let context = Context { stops, stop: stop.clone(), environment, owns_process: false };
         let server =
             Server::on_a_thread(stop, move |shared| supervise_here(&plan, context, listener, shared))?;
         server.wait_until_ready()?;

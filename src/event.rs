@@ -97,6 +97,8 @@ pub enum Event {
     GaveUp {
         /// Why, in words.
         reason: String,
+        /// The end of what it said, where devrun reads that; a server in a terminal talks to it directly.
+        last_lines: Vec<String>,
     },
     /// It was ready and does not answer any more.
     Unhealthy {
@@ -151,6 +153,18 @@ pub enum Seen {
     NotHttp,
 }
 
+impl Seen {
+    /// As a part of a sentence.
+    pub(crate) fn in_words(self) -> String {
+        match self {
+            Seen::NothingListens => "nothing listens".into(),
+            Seen::NoAnswer => "it listens and does not answer".into(),
+            Seen::Status(status) => format!("it answers with status {status}"),
+            Seen::NotHttp => "it answers, but not in HTTP".into(),
+        }
+    }
+}
+
 /// Why a tree is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -187,6 +201,15 @@ pub enum Exit {
     Code(i32),
     /// Of this signal.
     Signal(i32),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "status {code}"),
+            Exit::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
 }
 
 /// A process that was not ended.

@@ -16,8 +16,10 @@
 
 mod attempt;
 mod builder;
+mod control;
 mod error;
 mod event;
+mod health;
 mod launch;
 mod lifecycle;
 mod outcome;
@@ -29,6 +31,7 @@ mod ready;
 mod registry;
 mod server;
 mod session;
+mod single;
 mod spare;
 mod spawn;
 mod supervise;

@@ -209,3 +209,20 @@ pub(crate) enum Owner {
     /// With this process.
     Pid(u32),
 }
+
+impl Plan {
+    /// The same server once more, beside the first: under a name with a number, and so with an id, a record and a
+    /// port of its own.
+    pub(crate) fn numbered(&self, number: u32) -> Plan {
+        let end = format!("-{number}");
+        // The number of the try before goes.
+        let base = self.name.strip_suffix(&format!("-{}", number - 1)).filter(|_| number > 2);
+        let base: String =
+            base.unwrap_or(&self.name).chars().take(super::values::NAME_MAX - end.len()).collect();
+        let name = base + &end;
+        let id = super::names::id(&self.cwd, Some(&name), &self.argv);
+        let mut options = self.options.clone();
+        options.extend(["--name".into(), OsString::from(&name)]);
+        Plan { id, name, options, ..self.clone() }
+    }
+}

@@ -11,6 +11,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sys", &["error", "event", "plan"]),
     ("plan", &["error", "sys"]), // `sys` only in `facts`: see below
     ("lifecycle", &["error", "event", "plan"]),
+    ("health", &["event", "plan", "ready"]),
+    ("control", &["event", "plan", "registry", "sys"]),
+    ("single", &["error", "event", "plan", "registry", "session", "supervise", "sys"]),
     ("owner", &["error", "plan", "sys"]),
     ("ports", &["error", "event", "plan", "registry", "sys"]),
     ("ready", &["error", "event", "plan", "sys"]),
@@ -21,12 +24,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("launch", &["error", "output", "plan", "session", "spare", "spawn", "sys"]),
     ("spawn", &["error", "event", "owner", "plan", "spare", "sys"]),
     ("outcome", &["error", "event", "lifecycle", "output", "plan"]),
-    ("session", &["error", "event", "lifecycle", "plan", "ports", "registry", "spare", "sys"]),
+    ("session", &["control", "error", "event", "lifecycle", "plan", "ports", "registry", "spare", "sys"]),
     (
         "attempt",
         &[
             "error",
             "event",
+            "health",
             "launch",
             "lifecycle",
             "outcome",
@@ -40,10 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "sys",
         ],
     ),
-    (
-        "supervise",
-        &["attempt", "error", "event", "lifecycle", "output", "owner", "plan", "registry", "session", "sys"],
-    ),
+    ("supervise", &["attempt", "error", "event", "lifecycle", "output", "plan", "session", "single", "sys"]),
     ("server", &["builder", "error", "event", "plan", "supervise"]),
     ("builder", &["attempt", "error", "event", "plan", "server", "supervise"]),
     (
