@@ -79,8 +79,7 @@ pub(crate) async fn run(
                 let in_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
                 say(Event::Restarting { reason, in_ms, restarts: session.restarts() });
                 if let Some(cause) = backoff(after, &mut context.stops).await {
-                    let ended = lifecycle::Ended { cause: Some(cause), for_good: true, ..end.ended };
-                    return Ok(over(&mut session, End { ended, error: None, ..end }, &mut say));
+                    return Ok(over(&mut session, ended_between(end, cause), &mut say));
                 }
             }
         }
@@ -94,6 +93,16 @@ async fn backoff(after: Duration, stops: &mut UnboundedReceiver<StopCause>) -> O
         Some(cause) = stops.recv() => (cause != StopCause::Restart).then_some(cause),
         () = tokio::time::sleep(after) => None,
     }
+}
+
+/// Nothing ran when it was stopped: its end is that of the stop.
+fn ended_between(end: End, cause: StopCause) -> End {
+    let exit = match cause {
+        StopCause::Keyboard(signal) | StopCause::Signal(signal) => Exit::Signal(signal),
+        _ => end.ended.exit,
+    };
+    let ended = lifecycle::Ended { exit, cause: Some(cause), for_good: true, ..end.ended };
+    End { ended, error: None, killed: 0, left: Vec::new(), ..end }
 }
 
 fn over(session: &mut Session, end: End, say: &mut dyn FnMut(Event)) -> Outcome {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // all of this is tests
 #![cfg(target_os = "linux")] // the other platforms get their matrix with their implementation
 
+mod supervision;
 mod support;
 
 mod bad_input;
@@ -18,6 +19,7 @@ mod pipes;
 mod ports;
 mod readiness;
 mod secrets;
+mod single_flight;
 mod staying_alive;
 mod terminal;
 mod tidy;
