@@ -94,13 +94,14 @@ impl<'a> Attempt<'a> {
     ) -> Result<Self, Error> {
         let Launched { tree, output, terminal, owners, started } =
             launch::launch(plan, session, &context.environment)?;
-        session.started(&tree, say);
+        session.started(&tree, !context.owns_process, say);
         say(Event::Started {
             name: plan.name.clone(),
             url: session.url().to_string(),
             port: session.port(),
             pid: tree.leader(),
             cwd: plan.cwd.clone(),
+            extra_ports: session.port_set().extra.into_iter().collect(),
         });
         Ok(Self {
             plan,

@@ -1,6 +1,7 @@
 //! What happens to a server, as one closed enum. The console, `--json`, the record and the library's user are
 //! sinks of the same stream; nothing else in devrun talks while a server runs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -10,6 +11,7 @@ use crate::plan::Port;
 /// One thing that happened. `--json` prints each as one JSON object a line, tagged by `event`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Event {
     /// Something that the user should know and need not act on.
     Note {
@@ -60,6 +62,8 @@ pub enum Event {
         pid: u32,
         /// The folder it runs in.
         cwd: PathBuf,
+        /// Its further ports, by name.
+        extra_ports: BTreeMap<String, Port>,
     },
     /// Not ready yet; what is seen so far.
     Waiting {
@@ -168,6 +172,7 @@ impl Seen {
 /// Why a tree is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum StopCause {
     /// Ctrl-C or Ctrl-\ was typed: the whole foreground group has the signal already.
     Keyboard(i32),

@@ -10,7 +10,10 @@
 //! ```
 //!
 //! [`Server::command`] makes a [`Builder`], [`Builder::start`] a [`Server`]; what happens meanwhile comes to
-//! [`Builder::on_event`] as [`Event`]s. The default feature `cli` is the program `devrun`; a library does without it.
+//! [`Builder::on_event`], or as a stream from [`Builder::events`], as [`Event`]s. Every call that waits has a twin for
+//! async code, on any runtime: [`Builder::start_async`], [`Server::stop_async`], [`Server::wait_async`].
+//!
+//! The default feature `cli` is the program `devrun`; a library does without it.
 
 #![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))] // what only the command line needs
 
@@ -19,6 +22,7 @@ mod builder;
 mod control;
 mod error;
 mod event;
+mod events;
 mod health;
 mod launch;
 mod lifecycle;
@@ -46,5 +50,6 @@ pub mod cli;
 pub use builder::Builder;
 pub use error::{Error, Kind};
 pub use event::{Event, Exit, Left, LeftWhy, Seen, StopCause};
-pub use plan::{Port, PortRange};
+pub use events::Events;
+pub use plan::{Port, PortRange, RestartPolicy, StopSignal};
 pub use server::Server;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::control;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
 use crate::plan::{IfRunning, Plan};
-use crate::registry::{self, Phase, Record, Registry};
+use crate::registry::{Phase, Record, Registry};
 use crate::session::{Opened, Session};
 use crate::supervise::Outcome;
 use crate::sys::process;
@@ -153,7 +154,7 @@ async fn replace(
             let pid = record.front.map(|front| format!(" (pid {})", front.pid)).unwrap_or_default();
             say(Event::Note { text: format!("stopping the {} that runs{pid}", plan.name) });
             let registry = registry.clone();
-            let stop = tokio::task::spawn_blocking(move || registry::stop(&registry, &record));
+            let stop = tokio::task::spawn_blocking(move || control::stop(&registry, &record));
             return tokio::select! {
                 cause = stops.recv() => Ok(Some(gave_up(cause))),
                 stopped = stop => match stopped {

@@ -7,6 +7,7 @@
 mod client;
 mod protocol;
 mod server;
+mod stop;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ pub(crate) use client::{Silent, Subscription, ask, subscribe};
 #[allow(unused_imports, reason = "likewise")]
 pub(crate) use protocol::Ask;
 pub(crate) use server::Control;
+pub(crate) use stop::stop;
 
 use crate::plan::ServerId;
 use crate::registry::Registry;

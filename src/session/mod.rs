@@ -132,7 +132,9 @@ impl Session {
         lock.chain(self.leases.held()).collect()
     }
 
-    pub(crate) fn started(&mut self, tree: &Tree, say: &mut dyn FnMut(Event)) {
+    /// `hosted`: this process is a program that uses the library.
+    pub(crate) fn started(&mut self, tree: &Tree, hosted: bool, say: &mut dyn FnMut(Event)) {
+        self.record.hosted = hosted;
         self.record.front = process::identity(std::process::id());
         self.record.guard = process::identity(tree.guard());
         self.record.leader = process::identity(tree.leader());
