@@ -1,13 +1,14 @@
 //! Both ends against each other, and each against a peer that does not behave.
 
-use std::io::{Read, Write};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
 use crate::event::{Event, StopCause};
 use crate::plan::ServerId;
+use crate::sys::{ControlListener, connect_control};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -94,19 +95,14 @@ fn who_says_what_is_no_question_gets_an_answer_and_changes_nothing() {
             &[b'x'; 100_000],
         ];
         for question in questions {
-            let (socket, question) = (socket.clone(), question.to_vec());
-            let answer = tokio::task::spawn_blocking(move || {
-                let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
-                let _ = stream.write_all(&question);
-                let mut answer = String::new();
-                let _ = stream.read_to_string(&mut answer);
-                answer
-            });
-            let answer = answer.await.unwrap();
+            let mut stream = connect_control(&socket).await.unwrap();
+            let _ = stream.write_all(question).await;
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer).await;
             assert!(answer.is_empty() || answer.lines().nth(1).is_none_or(|l| l.contains("\"ok\":false")));
         }
         // Nor does one that says nothing keep the others out.
-        let silent = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+        let silent = connect_control(&socket).await.unwrap();
         front.asked(Ask::Stop, "run").await.unwrap();
         assert_eq!(front.stops.recv().await, Some(StopCause::Asked));
         assert!(front.stops.try_recv().is_err());
@@ -116,30 +112,33 @@ fn who_says_what_is_no_question_gets_an_answer_and_changes_nothing() {
 
 #[test]
 fn a_socket_that_nobody_or_nonsense_answers_is_told_apart() {
-    let folder = tempfile::tempdir().unwrap();
-    let registry = Registry::at(&folder.path().join("state")).unwrap();
-    let id = ServerId("0123456789abcdef".into());
-    std::fs::create_dir(registry.server(&id)).unwrap();
-    let asked = |patience| ask(&registry, &id, "run", Ask::Status, patience);
-    assert!(matches!(asked(SOON), Err(Silent::Nobody(_))));
-    let socket = super::socket(&registry, &id);
-    let bind = || std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let silent = bind();
-    assert!(matches!(asked(Duration::from_millis(100)), Err(Silent::NoAnswer)), "nobody accepts");
-    drop(silent);
-    for (said, newer) in [("SSH-2.0-x\r\n", false), ("{\"devrun\":9,\"run\":\"run\",\"pid\":1}\n", true)] {
-        std::fs::remove_file(&socket).unwrap();
-        let listener = bind();
-        let peer = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.write_all(said.as_bytes()).unwrap();
+    on_a_runtime(async {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::at(&folder.path().join("state")).unwrap();
+        let id = ServerId("0123456789abcdef".into());
+        std::fs::create_dir(registry.server(&id)).unwrap();
+        let socket = super::socket(&registry, &id);
+        let asked = |patience| {
+            let (registry, id) = (registry.clone(), id.clone());
+            tokio::task::spawn_blocking(move || ask(&registry, &id, "run", Ask::Status, patience))
+        };
+        assert!(matches!(asked(SOON).await.unwrap(), Err(Silent::Nobody(_))));
+        let silent = ControlListener::bind(&socket).unwrap();
+        let answer = asked(Duration::from_millis(100)).await.unwrap();
+        assert!(matches!(answer, Err(Silent::NoAnswer)), "nobody accepts: {answer:?}");
+        drop(silent);
+        for (said, newer) in [("SSH-2.0-x\r\n", false), ("{\"devrun\":9,\"run\":\"run\",\"pid\":1}\n", true)]
+        {
+            let mut listener = ControlListener::bind(&socket).unwrap();
+            let answer = asked(SOON);
+            let mut stream = listener.accept().await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
             // Until the other side has read it and left.
-            let _ = stream.read(&mut [0; 1]);
-        });
-        match asked(SOON) {
-            Err(Silent::Garbage(what)) => assert_eq!(what.contains("version 9"), newer, "{what}"),
-            other => panic!("{other:?}"),
+            let _ = stream.read(&mut [0; 1]).await;
+            match answer.await.unwrap() {
+                Err(Silent::Garbage(what)) => assert_eq!(what.contains("version 9"), newer, "{what}"),
+                other => panic!("{other:?}"),
+            }
         }
-        peer.join().unwrap();
-    }
+    });
 }

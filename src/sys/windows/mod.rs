@@ -1,6 +1,7 @@
 //! Windows: a job object that the kernel empties when its last handle is closed, so there is no guard process.
 
 mod apart;
+mod control;
 pub(crate) mod files;
 mod handle;
 mod job;
@@ -14,6 +15,7 @@ mod terminal;
 mod tree;
 
 pub(crate) use apart::{URL_OPENERS, start_apart};
+pub(crate) use control::{ControlListener, ControlStream, connect_control};
 pub(crate) use handle::Held;
 pub(crate) use pipe::*;
 pub(crate) use process::first_to_end;
