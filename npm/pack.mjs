@@ -81,8 +81,7 @@ const platforms = pairs.map((pair) => {
   return platform(out, target, program ?? fail(`${pair}: TARGET=PROGRAM is wanted`));
 });
 if (new Set(platforms).size !== platforms.length) fail(`two programs for one package: ${platforms.join(" ")}`);
-const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-for (const name of [...platforms, cli(out, platforms)]) {
-  const args = ["pack", "--loglevel=error", "--ignore-scripts", "--pack-destination", resolve(out)];
-  execFileSync(npm, args, { cwd: join(out, name), stdio: ["ignore", "inherit", "inherit"], shell: npm !== "npm" });
-}
+const folders = [...platforms, cli(out, platforms)].map((name) => join(resolve(out), name));
+const windows = process.platform === "win32";
+const args = ["pack", "--loglevel=error", "--ignore-scripts", "--pack-destination", resolve(out), ...folders];
+execFileSync(windows ? "npm.cmd" : "npm", args, { stdio: ["ignore", "inherit", "inherit"], shell: windows });

@@ -6,11 +6,12 @@ const { copyFileSync, linkSync, renameSync, rmSync } = require("node:fs");
 const { join } = require("node:path");
 const { program } = require("./platform.js");
 
-/** Whether the command is started as a file: not through a shim that hands it to node. */
-function startedAsFile() {
+/** Whether this package manager links commands as they are. */
+function linksCommands() {
+  // Others start them through a shim that is made for node, or that would stay above the program as a shell and keep
+  // signals from it: pnpm, Yarn from version 2 on, and all of them on Windows.
   const manager = process.env.npm_config_user_agent ?? "";
-  // Yarn from version 2 on runs the commands of packages with node.
-  return process.platform !== "win32" && !/^yarn\/(?!1\.)/.test(manager);
+  return process.platform !== "win32" && /^(npm\/|yarn\/1\.|bun\/)/.test(manager);
 }
 
 function replace(launcher) {
@@ -27,7 +28,7 @@ function replace(launcher) {
 }
 
 try {
-  if (startedAsFile()) replace(join(__dirname, "bin", "devrun"));
+  if (linksCommands()) replace(join(__dirname, "bin", "devrun"));
 } catch {
   // An installation does not fail for this: the launcher says what is missing when it is asked to run.
 }

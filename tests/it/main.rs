@@ -14,6 +14,7 @@ mod ghosts;
 mod library;
 mod limits;
 mod nothing_survives;
+mod npm_package;
 mod pipes;
 mod ports;
 mod readiness;

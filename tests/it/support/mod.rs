@@ -3,6 +3,7 @@
 
 mod census;
 mod matching;
+pub mod npm;
 mod pty;
 mod run;
 mod scratch;
