@@ -11,6 +11,7 @@ mod census;
 mod exit_status;
 mod frameworks;
 mod ghosts;
+mod installer;
 mod library;
 mod limits;
 mod nothing_survives;
