@@ -7,33 +7,46 @@ use crate::support::{Ended, Fixture, LIMIT, Proc, Pty, Running, SOON, Signal, ev
 
 const OPTIONS: &str = "--ready none --stop-timeout 500ms";
 
-/// How a package manager installs it, and whether the program takes its launcher's place.
-const WAYS: [(&str, bool); 6] = [
-    ("npm install @devrun/cli", true),
-    ("npm install --ignore-scripts @devrun/cli", false),
-    ("pnpm add --allow-build=@devrun/cli @devrun/cli", false),
-    ("pnpm add @devrun/cli", false),
-    ("yarn add @devrun/cli", true),
-    ("yarn add --ignore-scripts @devrun/cli", false),
-];
-
-/// Runs the case with each way of installing, all at once.
-fn each_way(case: impl Fn(&Project, &str) + Sync) {
-    std::thread::scope(|threads| {
-        for (way, replaced) in WAYS {
-            let case = &case;
-            threads.spawn(move || {
-                let project = Project::new();
-                project.install(way);
-                assert_eq!(project.is_the_program(), replaced, "{way}");
-                case(&project, way);
-            });
-        }
-    });
+#[test]
+fn npm_gives_the_program_itself() {
+    is_devrun("npm install @devrun/cli", true);
 }
 
-fn manager(way: &str) -> &str {
-    way.split(' ').next().unwrap()
+#[test]
+fn npm_without_scripts_gives_a_launcher_that_does_the_same() {
+    is_devrun("npm install --ignore-scripts @devrun/cli", false);
+}
+
+#[test]
+fn pnpm_gives_a_launcher_that_does_the_same() {
+    is_devrun("pnpm add @devrun/cli", false);
+}
+
+#[test]
+fn pnpm_with_scripts_gives_a_launcher_that_does_the_same() {
+    is_devrun("pnpm add --allow-build=@devrun/cli @devrun/cli", false);
+}
+
+#[test]
+fn yarn_gives_the_program_itself() {
+    is_devrun("yarn add @devrun/cli", true);
+}
+
+#[test]
+fn yarn_without_scripts_gives_a_launcher_that_does_the_same() {
+    is_devrun("yarn add --ignore-scripts @devrun/cli", false);
+}
+
+/// Installed in this way, it keeps each promise of the command; `program`: there is no launcher.
+fn is_devrun(install: &str, program: bool) {
+    let project = Project::new();
+    project.install(install);
+    assert_eq!(project.is_the_program(), program);
+    let manager = install.split(' ').next().unwrap();
+    hands_on_the_status(&project, manager);
+    passes_on_one_ctrl_c(&project, manager);
+    dies_of_the_signal_that_ends_it(&project);
+    leaves_nothing_when_killed(&project);
 }
 
 /// The installed command with this fixture; its launcher, if it still is there, stays and waits.
@@ -46,66 +59,54 @@ fn started(project: &Project, fixture: &Fixture) -> Running {
     run
 }
 
-#[test]
-fn a_package_script_ends_with_the_commands_status() {
-    each_way(|project, way| {
-        let fixture = project.scratch.fixture("shape=plain after=50 then=7");
-        project.scratch.package_json(&[("dev", format!("devrun {OPTIONS} -- {}", fixture.line()))]);
-        let outcome = Running::spawn(project.command(&format!("{} run dev", manager(way)))).outcome(SOON);
-        assert_eq!(outcome.ended, Ended::Status(7), "{way}: {outcome}");
-        assert!(outcome.stderr.contains("devrun stopped (status 7)"), "{way}: {outcome}");
-        project.scratch.assert_dead(LIMIT);
-    });
+fn hands_on_the_status(project: &Project, manager: &str) {
+    let fixture = project.scratch.fixture("shape=plain after=50 then=7");
+    project.scratch.package_json(&[("dev", format!("devrun {OPTIONS} -- {}", fixture.line()))]);
+    let outcome = Running::spawn(project.command(&format!("{} run dev", manager))).outcome(SOON);
+    assert_eq!(outcome.ended, Ended::Status(7), "{outcome}");
+    assert!(outcome.stderr.contains("devrun stopped (status 7)"), "{outcome}");
+    project.scratch.assert_dead(LIMIT);
 }
 
-#[test]
-fn ctrl_c_reaches_the_command_once() {
-    each_way(|project, way| {
-        let scratch = &project.scratch;
-        let seen = scratch.dir().join("signals");
-        let fixture = scratch.fixture(&format!("shape=alone cleanup=1500 signals={}", seen.display()));
-        scratch.package_json(&[("dev", format!("devrun --ready none -- {}", fixture.line()))]);
-        // A package manager's own path, since the terminal's shell starts it.
-        let words = project.command(&format!("{} run dev", manager(way)));
-        let line = words.get_args().skip(1).map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
-        let bash = Pty::bash(scratch);
-        let preload = scratch.write("waits.cjs", "delete process.execve;\n");
-        bash.type_in(&format!("export NODE_OPTIONS=--require={}\n", preload.display()));
-        bash.type_in(&format!("{line}\n"));
-        fixture.noted("complete").unwrap_or_else(|missing| panic!("{way}: {missing}; {}", bash.screen()));
-        bash.type_in("\x03");
-        fixture.noted("cleaned").unwrap_or_else(|missing| panic!("{way}: {missing}; {}", bash.screen()));
+fn passes_on_one_ctrl_c(project: &Project, manager: &str) {
+    let scratch = &project.scratch;
+    let seen = scratch.dir().join("signals");
+    let fixture = scratch.fixture(&format!("shape=alone cleanup=1500 signals={}", seen.display()));
+    scratch.package_json(&[("dev", format!("devrun --ready none -- {}", fixture.line()))]);
+    // A package manager's own path, since the terminal's shell starts it.
+    let words = project.command(&format!("{} run dev", manager));
+    let line = words.get_args().skip(1).map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
+    let bash = Pty::bash(scratch);
+    let preload = scratch.write("waits.cjs", "delete process.execve;\n");
+    bash.type_in(&format!("export NODE_OPTIONS=--require={}\n", preload.display()));
+    bash.type_in(&format!("{line}\n"));
+    fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", bash.screen()));
+    bash.type_in("\x03");
+    fixture.noted("cleaned").unwrap_or_else(|missing| panic!("{missing}; {}", bash.screen()));
+    eventually(LIMIT, || fixture.gone());
+    assert_eq!(std::fs::read_to_string(seen).unwrap(), "INT\n", "exactly one");
+    drop(bash);
+    scratch.assert_dead(LIMIT);
+}
+
+fn dies_of_the_signal_that_ends_it(project: &Project) {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
+        let fixture = project.scratch.fixture("shape=own-session");
+        let run = started(project, &fixture);
+        run.signal(signal);
+        let outcome = run.outcome(SOON);
+        assert_eq!(outcome.ended, Ended::Signal(signal.as_raw()), "{outcome}");
         eventually(LIMIT, || fixture.gone());
-        assert_eq!(std::fs::read_to_string(seen).unwrap(), "INT\n", "{way}: exactly one");
-        drop(bash);
-        scratch.assert_dead(LIMIT);
-    });
+    }
+    project.scratch.assert_dead(LIMIT);
 }
 
-#[test]
-fn a_signal_to_the_command_ends_the_tree_and_is_how_it_ends() {
-    each_way(|project, way| {
-        for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
-            let fixture = project.scratch.fixture("shape=own-session");
-            let run = started(project, &fixture);
-            run.signal(signal);
-            let outcome = run.outcome(SOON);
-            assert_eq!(outcome.ended, Ended::Signal(signal.as_raw()), "{way}: {outcome}");
-            eventually(LIMIT, || fixture.gone());
-        }
-        project.scratch.assert_dead(LIMIT);
-    });
-}
-
-#[test]
-fn a_killed_launcher_leaves_nothing() {
-    each_way(|project, _| {
-        let fixture = project.scratch.fixture("shape=daemon-clearenv");
-        let mut run = started(project, &fixture);
-        run.signal(Signal::KILL);
-        run.ended(SOON);
-        eventually(LIMIT, || project.scratch.dead().and_then(|()| fixture.gone()));
-    });
+fn leaves_nothing_when_killed(project: &Project) {
+    let fixture = project.scratch.fixture("shape=daemon-clearenv");
+    let mut run = started(project, &fixture);
+    run.signal(Signal::KILL);
+    run.ended(SOON);
+    eventually(LIMIT, || project.scratch.dead().and_then(|()| fixture.gone()));
 }
 
 #[test]
