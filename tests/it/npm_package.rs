@@ -1,4 +1,4 @@
-//! Promise 42: devrun from npm, pnpm and yarn, with and without install scripts, is devrun.
+//! Promise 42: devrun from any package manager, with and without install scripts, is devrun.
 
 use std::process::Command;
 
@@ -35,6 +35,16 @@ fn yarn_gives_the_program_itself() {
 #[test]
 fn yarn_without_scripts_gives_a_launcher_that_does_the_same() {
     is_devrun("yarn add --ignore-scripts @devrun/cli", false);
+}
+
+#[test]
+fn yarn_4_gives_a_launcher_that_does_the_same() {
+    is_devrun("yarn4 add @devrun/cli", false);
+}
+
+#[test]
+fn bun_gives_a_launcher_that_does_the_same() {
+    is_devrun("bun add @devrun/cli", false);
 }
 
 /// Installed in this way, it keeps each promise of the command; `program`: there is no launcher.

@@ -76,6 +76,9 @@ impl Project {
             None => Err(format!("no registry: {}", registry.stderr())),
         });
         scratch.write(".npmrc", &format!("@devrun:registry={address}\n"));
+        let yarn = format!("npmScopes: {{ devrun: {{ npmRegistryServer: \"{address}\" }} }}\n");
+        let settings = "nodeLinker: node-modules\nunsafeHttpWhitelist: [127.0.0.1]\nenableTelemetry: false\n";
+        scratch.write(".yarnrc.yml", &(yarn + settings));
         scratch.package_json(&[]);
         Self { scratch, _registry: registry }
     }
@@ -84,11 +87,15 @@ impl Project {
     pub fn command(&self, line: &str) -> Command {
         let mut words = line.split(' ');
         let name = words.next().unwrap();
-        let bundled = apps("tools").join("node_modules/.bin").join(name);
+        let bundled = match name {
+            "yarn4" => apps("yarn4").join("node_modules/.bin/yarn"),
+            name => apps("tools").join("node_modules/.bin").join(name),
+        };
         let mut command = self.scratch.command(if bundled.exists() { bundled } else { name.into() });
         let cache = self.scratch.dir().join("cache");
         command.args(words).env("XDG_CACHE_HOME", &cache).env("npm_config_cache", cache.join("npm"));
         command.env("YARN_CACHE_FOLDER", cache.join("yarn")).env("npm_config_store_dir", cache.join("store"));
+        command.env("BUN_INSTALL_CACHE_DIR", cache.join("bun")).env("YARN_ENABLE_GLOBAL_CACHE", "false");
         command
     }
 
