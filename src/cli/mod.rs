@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod escape;
 mod ls;
 mod main;
+mod man;
 mod render;
 mod run;
 pub(crate) mod script_shell;
