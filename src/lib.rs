@@ -20,6 +20,7 @@ mod error;
 mod event;
 mod launch;
 mod lifecycle;
+mod manage;
 mod outcome;
 mod output;
 mod owner;

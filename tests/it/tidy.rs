@@ -44,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "supervise",
         &["attempt", "error", "event", "lifecycle", "output", "owner", "plan", "registry", "session", "sys"],
     ),
+    ("manage", &["error", "event", "output", "plan", "registry", "sys"]),
     ("server", &["builder", "error", "event", "plan", "supervise"]),
     ("builder", &["attempt", "error", "event", "plan", "server", "supervise"]),
     (
@@ -52,6 +53,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "attempt",
             "error",
             "event",
+            "manage",
             "output",
             "plan",
             "ports",
