@@ -6,7 +6,7 @@ use clap::error::ContextKind;
 
 use super::args::{self, Invocation};
 use super::render::Style;
-use super::{run, script_shell, verb};
+use super::{completions, run, script_shell, verb};
 use crate::error::{Error, Kind};
 
 /// Runs the program; returns its exit status.
@@ -15,6 +15,7 @@ pub fn main() -> ExitCode {
     match args::parse(std::env::args_os()) {
         Ok(Invocation::Run(request)) => run::run(*request),
         Ok(Invocation::ScriptShell { script, args }) => run::fail(style, &script_shell::exec(&script, &args)),
+        Ok(Invocation::Names { verb }) => completions::names(&verb).unwrap_or(ExitCode::FAILURE),
         Ok(Invocation::Verb(verb)) => verb::run(verb).unwrap_or_else(|error| run::fail(style, &error)),
         // Help and version.
         Err(told) if !told.use_stderr() => {

@@ -83,7 +83,9 @@ fn in_the_background(
     };
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let fixed = ["-C".into(), record.cwd.0.clone(), "--owner".into(), "none".into()].into_iter();
-    let options = record.options.iter().map(|text| text.0.clone());
+    // PORT in the environment is that of whoever calls, and was not meant for this server.
+    let port = std::env::var_os("PORT").map(|_| OsString::from(format!("--port={}", record.port)));
+    let options = port.into_iter().chain(record.options.iter().map(|text| text.0.clone()));
     let argv = std::iter::once(OsString::from("--")).chain(record.argv.iter().map(|text| text.0.clone()));
     let text = |word: OsString| word.into_string().map_err(|word| failed(format!("{word:?} is no text")));
     let words: Vec<String> = fixed.chain(options).chain(argv).map(text).collect::<Result<_, _>>()?;

@@ -26,34 +26,32 @@ pub(crate) struct Log {
 struct Times {
     /// `None` before the first line, and where the file can't be written: then there are no times.
     file: Option<File>,
-    /// When the last line was written, and its offset.
-    last: Option<(Instant, u64)>,
+    /// When the last line was written.
+    last: Option<Instant>,
+    length: u64,
 }
 
-/// A line of times is written for so much output, or for less after a while: a trickle must not make more times
-/// than output.
-const TIMES_BYTES: u64 = 32;
-const TIMES_EVERY: Duration = Duration::from_secs(1);
-const TIMES_AT_LEAST_EVERY: Duration = Duration::from_secs(10);
+/// How often the time is written down.
+const EVERY: Duration = Duration::from_secs(1);
 
 impl Times {
     /// The log is so long, and something is about to be appended. Failing costs nobody the output.
     fn note(&mut self, path: &Path, length: u64) {
-        let due = self.last.is_none_or(|(at, offset)| {
-            let passed = at.elapsed();
-            let enough = length.saturating_sub(offset) >= TIMES_BYTES;
-            passed >= if enough { TIMES_EVERY } else { TIMES_AT_LEAST_EVERY }
-        });
-        if !due {
+        if self.last.is_some_and(|at| at.elapsed() < EVERY) {
             return;
         }
         if self.last.is_none() {
             self.file = sys::append_private(&with_suffix(path, ".times")).ok();
+            let known = self.file.as_ref().and_then(|file| file.metadata().ok());
+            self.length = known.map_or(0, |about| about.len());
         }
-        self.last = Some((Instant::now(), length));
+        self.last = Some(Instant::now());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        if let Some(file) = &mut self.file {
-            let _ = file.write_all(format!("{length} {}\n", now.as_millis()).as_bytes());
+        let line = format!("{length} {}\n", now.as_millis());
+        if let Some(file) = &mut self.file
+            && file.write_all(line.as_bytes()).is_ok()
+        {
+            self.length += line.len() as u64;
         }
     }
 }
@@ -87,7 +85,8 @@ impl Log {
     /// Appends a piece of output, which may span the end of a file and the beginning of the next.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            if self.length >= self.limit {
+            // A trickle makes more times than output, and they are bounded too.
+            if self.length >= self.limit || self.times.length >= self.limit {
                 self.rotate()?;
             }
             self.times.note(&self.path, self.length);

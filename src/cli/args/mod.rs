@@ -19,6 +19,8 @@ pub(crate) enum Invocation {
     Run(Box<Request>),
     /// Do something with servers that are known.
     Verb(Verb),
+    /// The names that a sub-command can have, for completions: `__names VERB`.
+    Names { verb: String },
     /// devrun as the script shell of a package manager: `-c SCRIPT [ARGS]`.
     ScriptShell { script: OsString, args: Vec<OsString> },
 }
@@ -30,6 +32,11 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
         && flag == OsStr::new("-c")
     {
         return Ok(Invocation::ScriptShell { script: script.clone(), args: rest.to_vec() });
+    }
+    if let [_, names, verb] = args.as_slice()
+        && names == OsStr::new("__names")
+    {
+        return Ok(Invocation::Names { verb: verb.to_string_lossy().into_owned() });
     }
     let matches = Cli::command().try_get_matches_from(args)?;
     let cli = Cli::from_arg_matches(&matches)?;
