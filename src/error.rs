@@ -14,6 +14,7 @@ pub struct Error {
 
 /// The classes of failure that a caller can tell apart; each has an exit status of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// The server that was asked for does not run, or ended before it was ready (1).
     NotRunning,

@@ -10,6 +10,7 @@ pub(crate) mod escape;
 mod logs;
 mod ls;
 mod main;
+mod man;
 mod render;
 mod run;
 pub(crate) mod script_shell;

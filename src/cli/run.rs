@@ -50,7 +50,7 @@ fn supervise_here(request: Request, facts: &Facts, style: Style) -> Result<Outco
     let plan = plan::make(request, facts)?;
     sys::adopt_orphans();
     let (stop, stops) = unbounded_channel();
-    listen_for_signals(stop)?;
+    listen_for_signals(stop.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Error::new(Kind::Internal, "no runtime could be made to supervise the server").source(error)
     })?;
@@ -62,7 +62,7 @@ fn supervise_here(request: Request, facts: &Facts, style: Style) -> Result<Outco
             super::browser::open(url);
         }
     };
-    let context = Context { stops, environment: Vec::new(), owns_process: true };
+    let context = Context { stops, stop, environment: Vec::new(), owns_process: true };
     runtime.block_on(supervise::run(&plan, context, &mut say))
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::args::{Talk, Verb};
 use super::render::{self, Style};
-use super::{act, ask, clean, completions, logs, ls, status, who};
+use super::{act, ask, clean, completions, logs, ls, man, status, who};
 use crate::error::Error;
 use crate::event::Event;
 use crate::manage;
@@ -30,6 +30,11 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode, Error> {
         Verb::Who { port, json } => who::run(port, json, plain),
         Verb::Clean { dry_run, forget } => clean::run(dry_run, forget.as_deref(), plain),
         Verb::Completions { shell } => completions::write(shell),
+        Verb::Man => {
+            // A reader that leaves early has seen enough.
+            let _ = man::write(&mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -3,14 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
-use super::wait::{ready_event, until_ready};
+use super::wait::{READY, ready_event, until_ready};
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::registry::{Record, Registry, Text};
 use crate::sys;
 
-/// How long a server may take to be ready once it was asked to start.
-const READY: Duration = Duration::from_secs(5 * 60);
 /// How long the background devrun may take to claim the server.
 const CLAIM: Duration = Duration::from_secs(10);
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::control;
 use crate::error::{Error, Kind};
-use crate::registry::{self, Record, Registry};
+use crate::registry::{Record, Registry};
 use crate::sys::{self, process};
 
 /// How long a run may take from its lock to its first record.
@@ -17,10 +18,10 @@ pub(crate) fn stop(registry: &Registry, record: &Record) -> Result<(), Error> {
         match registry.live_record(&record.id) {
             Some(live) => {
                 is_ours(&live)?;
-                return registry::stop(registry, &live);
+                return control::stop(registry, &live);
             }
             None if !registry.is_live(&record.id) => return Ok(()),
-            None if Instant::now() > deadline => return registry::stop(registry, record),
+            None if Instant::now() > deadline => return control::stop(registry, record),
             None => std::thread::sleep(Duration::from_millis(10)),
         }
     }

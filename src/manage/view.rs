@@ -29,6 +29,7 @@ pub(crate) fn as_json(entry: &Entry) -> Value {
         "options": words(&record.options),
         "redacted": record.redacted,
         "detached": record.detached,
+        "hosted": record.hosted,
         "started_at_ms": record.started_at,
         "changed_at_ms": record.changed_at,
         "ready_ms": record.ready_ms,

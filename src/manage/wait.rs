@@ -11,6 +11,9 @@ use crate::sys::FolderWatch;
 /// How often liveness is looked at: it is a lock, and no file changes with it.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long a server may take to be ready once it was asked to start.
+pub(super) const READY: Duration = Duration::from_secs(5 * 60);
+
 /// How a wait for readiness ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Waited {
@@ -29,6 +32,18 @@ pub(crate) fn until_ready(
     to_appear: Duration,
     patience: Option<Duration>,
 ) -> Waited {
+    let is_ready = |record: &Record| record.state == Phase::Ready && record.healthy != Some(false);
+    until(&is_ready, registry, id, to_appear, patience)
+}
+
+/// The same until the record of the live server is as wanted.
+pub(super) fn until(
+    wanted: &dyn Fn(&Record) -> bool,
+    registry: &Registry,
+    id: &ServerId,
+    to_appear: Duration,
+    patience: Option<Duration>,
+) -> Waited {
     let start = Instant::now();
     let left = |of: Duration| of.saturating_sub(start.elapsed());
     let mut watch = FolderWatch::new(&registry.server(id)).ok();
@@ -39,7 +54,7 @@ pub(crate) fn until_ready(
         let record = record.map(Box::new);
         ran |= live;
         match record {
-            Some(record) if live && is_ready(&record) => return Waited::Ready(record),
+            Some(record) if live && wanted(&record) => return Waited::Ready(record),
             record if ran && !live => return Waited::Ended(record),
             _ if !live && left(to_appear).is_zero() => return Waited::NeverRan,
             record if patience.is_some_and(|patience| left(patience).is_zero()) => {
@@ -56,10 +71,6 @@ pub(crate) fn until_ready(
             }
         }
     }
-}
-
-fn is_ready(record: &Record) -> bool {
-    record.state == Phase::Ready && record.healthy != Some(false)
 }
 
 impl Waited {

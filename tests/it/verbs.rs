@@ -110,6 +110,22 @@ fn a_server_starts_again_as_it_was_and_keeps_its_port() {
 }
 
 #[test]
+fn a_restart_leaves_a_server_with_the_devrun_and_in_the_terminal_where_it_is() {
+    let scratch = Scratch::new();
+    let (mut run, ready) = server(&scratch, "-n web");
+    let (_, stderr) = succeeds(&scratch, "restart");
+    assert!(stderr.starts_with(&format!("devrun ready {} ", ready.url)), "{stderr}");
+    assert!(!run.has_ended());
+    run.says("a restart was asked for");
+    let json: serde_json::Value = serde_json::from_str(&succeeds(&scratch, "status --json").0).unwrap();
+    assert_eq!(json["devrun_pid"], run.pid());
+    assert_ne!(json["pid"], ready.pid);
+    assert_eq!(get(&ready.url), scratch.mark);
+    run.stop();
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
 fn a_server_without_a_name_starts_again_as_itself() {
     let scratch = Scratch::new();
     let (run, first) = server(&scratch, "");

@@ -159,6 +159,7 @@ mod tests {
         assert!(matches!(verb("logs -fn 5 web"), Verb::Logs { follow: true, lines: Some(5), .. }));
         assert!(matches!(verb("wait --timeout 5s"), Verb::Wait { name: None, timeout: Some(_), .. }));
         assert!(matches!(verb("clean --dry-run"), Verb::Clean { dry_run: true, .. }));
+        assert!(matches!(verb("man"), Verb::Man));
         assert!(matches!(verb("completions bash"), Verb::Completions { .. }));
         assert!(matches!(parsed("-c vite x"), Ok(Invocation::ScriptShell { .. })));
     }

@@ -117,6 +117,9 @@ pub(crate) enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print the man page
+    #[command(hide = true)]
+    Man,
 }
 
 /// How to talk about what is done.
