@@ -76,7 +76,10 @@ fn each(
     let mut say = move |event: Event| render::event(style, &event);
     let results: Vec<Result<(), Error>> = std::thread::scope(|scope| {
         let threads: Vec<_> = entries.iter().map(|entry| scope.spawn(move || act(entry, &mut say))).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     });
     let mut status = ExitCode::SUCCESS;
     for error in results.into_iter().filter_map(Result::err) {
