@@ -16,6 +16,8 @@ pub struct Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
+    /// The server that was asked for does not run, or ended before it was ready (1).
+    NotRunning,
     /// The command line, the environment or a configuration file asks for something that can't be (2).
     Usage,
     /// The port is taken and `--strict-port` forbids another (75, `EX_TEMPFAIL`).
@@ -34,6 +36,7 @@ impl Kind {
     /// The exit status of the `devrun` program for this class of failure.
     pub fn exit_code(self) -> u8 {
         match self {
+            Kind::NotRunning => 1,
             Kind::Usage => 2,
             Kind::PortTaken => 75,
             Kind::NotReady => 124,

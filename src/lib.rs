@@ -26,6 +26,7 @@ mod events;
 mod health;
 mod launch;
 mod lifecycle;
+mod manage;
 mod outcome;
 mod output;
 mod owner;

@@ -14,4 +14,4 @@ pub(crate) use diagnose::{Diagnosis, diagnose, last_lines};
 pub(crate) use log::Log;
 pub(crate) use pass::{PassOn, Route};
 pub(crate) use streams::Streams;
-pub(crate) use text::strip_control;
+pub(crate) use text::{strip_all_but_colours, strip_control};

@@ -10,9 +10,7 @@ mod store;
 
 pub(crate) use claim::{Claim, Claiming, new_run_id};
 pub(crate) use ghosts::{end_ghosts, end_run};
-#[cfg(test)]
-pub(crate) use record::Text;
-pub(crate) use record::{Phase, Record, now_ms};
+pub(crate) use record::{Phase, Record, RecordedExit, Text, now_ms};
 pub(crate) use redact::redacted;
 pub(crate) use stop::stop;
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //! choosing live above. `cfg(...)` of a platform and `unsafe` are found nowhere else.
 
 mod exec;
+#[cfg(not(target_os = "linux"))]
+mod folder_poll;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "macos")]
@@ -18,6 +20,8 @@ mod unix;
 mod windows;
 
 pub(crate) use exec::exec;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use folder_poll::FolderWatch;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 #[cfg(target_os = "macos")]

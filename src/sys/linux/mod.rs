@@ -3,6 +3,7 @@
 mod adopted;
 mod ending;
 mod exec;
+mod folder_watch;
 mod fork;
 mod guard;
 pub(crate) mod ports;
@@ -15,6 +16,7 @@ mod walk;
 mod wire;
 
 pub(crate) use adopted::{adopt_orphans, end_adopted};
+pub(crate) use folder_watch::FolderWatch;
 pub(crate) use sockets::*;
 pub(crate) use tcp_table::listeners;
 pub(crate) use tree::Tree;

@@ -57,6 +57,12 @@ pub(crate) fn open_regular(path: &Path, access: Access) -> io::Result<File> {
     }
 }
 
+/// Whether both are the same file, by whatever name.
+pub(crate) fn same(one: &File, other: &File) -> bool {
+    let identity = |file: &File| file.metadata().map(|about| (about.dev(), about.ino())).ok();
+    identity(one).is_some_and(|found| identity(other) == Some(found))
+}
+
 /// The text of an argument or path from its bytes, which need not be UTF-8 here.
 pub(crate) fn os_string(bytes: Vec<u8>) -> OsString {
     OsString::from_vec(bytes)

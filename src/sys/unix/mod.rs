@@ -10,6 +10,7 @@ pub(crate) mod lock;
 mod pipe;
 mod signals;
 mod terminal;
+mod users;
 mod watch;
 
 pub(crate) use apart::{URL_OPENERS, start_apart};
@@ -24,4 +25,5 @@ pub(crate) type Held = std::os::fd::OwnedFd;
 #[cfg(feature = "cli")]
 pub(crate) use signals::on_ending_signals;
 pub(crate) use terminal::{SavedTerminal, has_terminal};
+pub(crate) use users::user_name;
 pub(crate) use watch::first_to_end;
