@@ -51,6 +51,15 @@ fn leave(registry: &Registry, record: &Record) {
     let Claiming::Ours(claim) = registry.claim(&record.id, &record.run).unwrap() else { panic!("held") };
     claim.write(record).unwrap();
     drop(claim);
+    mark_as_dead(registry, record);
+}
+
+/// The marker says that this process is the front; no process has the pid that it is given instead.
+fn mark_as_dead(registry: &Registry, record: &Record) {
+    let front = Some(Identity { pid: u32::MAX >> 1, start: 1, inode: None });
+    let path = registry.live().join(format!("{}.{}", record.id.0, record.run));
+    fs::remove_file(&path).unwrap();
+    Marker { boot: process::boot_id(), front }.write(&path).unwrap();
     crate::testing::eventually("the lock is free", || !registry.is_live(&record.id));
 }
 
@@ -126,6 +135,8 @@ fn a_living_run_and_the_spared_are_left_alone() {
     assert!(end_all(&registry).is_empty());
     drop(claim);
     crate::testing::eventually("the lock is free", || !registry.is_live(&record.id));
+    assert!(end_all(&registry).is_empty(), "the front lives, and only the lock was lost");
+    mark_as_dead(&registry, &record);
     let pids = tree.pids();
     let spared = |info: &Info| pids.contains(&info.pid);
     assert!(end_ghosts(&registry, &spared, false).is_empty());

@@ -12,6 +12,9 @@ use crate::plan::{Port, ServerId};
 use crate::sys::files::{self, Access};
 use crate::sys::lock;
 
+/// The file of the record in the folder of a server.
+const RECORD: &str = "server.json";
+
 /// No record comes near this size; a file that is larger is none.
 const LARGEST_RECORD: u64 = 1 << 20;
 
@@ -77,7 +80,7 @@ impl Registry {
         self.root.join("ports").join(port.to_string())
     }
 
-    /// One empty file, `<id>.<run>`, for each run that has not ended in order.
+    /// One `Marker`, `<id>.<run>`, for each run that has not ended in order.
     pub(super) fn live(&self) -> PathBuf {
         self.root.join("live")
     }
@@ -99,6 +102,11 @@ impl Registry {
         })
     }
 
+    /// The same without setting anything aside.
+    pub(super) fn peek(&self, id: &ServerId) -> Result<Option<Record>, Problem> {
+        self.read_or(id, |path, reason| format!("{} is damaged ({reason})", path.display()))
+    }
+
     /// The same for whoever holds the lock.
     pub(super) fn read_locked(&self, id: &ServerId) -> Result<Option<Record>, Problem> {
         self.read_or(id, set_aside)
@@ -109,7 +117,7 @@ impl Registry {
         id: &ServerId,
         damaged: impl Fn(&Path, &str) -> String,
     ) -> Result<Option<Record>, Problem> {
-        let path = self.server(id).join("server.json");
+        let path = self.server(id).join(RECORD);
         let problem = |text| Problem { text, newer: false };
         match read_bounded(&path).map(|json| Record::from_json(&json, id)) {
             Ok(Ok(record)) => Ok(Some(record)),
@@ -158,30 +166,43 @@ impl Registry {
     /// the new one.
     pub(super) fn write(&self, record: &Record) -> Result<(), Error> {
         let folder = self.server(&record.id);
-        let path = folder.join("server.json");
+        let path = folder.join(RECORD);
         replace(&folder, &path, &record.to_json())
             .map_err(|e| Error::new(Kind::Internal, format!("{} can't be written", path.display())).source(e))
     }
 
-    /// Forgets a server that is not running: everything but the lock goes, and its ports are nobody's.
+    /// Forgets a server that is not running: its ports are nobody's, and everything but the lock goes. The record
+    /// goes last: who is interrupted here forgets it again.
     pub(crate) fn forget(&self, record: &Record) -> Result<(), Error> {
         let folder = self.server(&record.id);
-        let failed =
-            |e| Error::new(Kind::Internal, format!("{} can't be emptied", folder.display())).source(e);
-        for entry in fs::read_dir(&folder).map_err(failed)?.flatten() {
-            if entry.file_name() != "lock" {
-                let path = entry.path();
-                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.map_err(failed)?;
-            }
+        let failed = |e| {
+            Error::new(Kind::Internal, format!("{} can't be forgotten", record.name))
+                .cause(format!("{}: {e}", folder.display()))
+        };
+        // Held, since whoever starts it meanwhile would lose what it has just written.
+        let lock = files::open_regular(&folder.join("lock"), Access::Write).map_err(failed)?;
+        if !lock::try_lock(&lock).map_err(failed)? {
+            return Err(Error::new(Kind::Usage, format!("{} runs, so it is not forgotten", record.name))
+                .hint(format!("stop it first: `devrun stop {}`", record.name)));
         }
+        self.free_ports(record);
+        let mut names: Vec<_> =
+            fs::read_dir(&folder).map_err(failed)?.flatten().map(|entry| entry.file_name()).collect();
+        names.sort_by_key(|name| name == RECORD);
+        for path in names.iter().filter(|name| *name != "lock").map(|name| folder.join(name)) {
+            let is_folder = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+            if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn free_ports(&self, record: &Record) {
         for port in std::iter::once(&record.port).chain(record.extra_ports.values()) {
             let Ok(file) = files::open_regular(&self.port_file(*port), Access::Write) else { continue };
             if read_owner(&file).as_ref() == Some(&record.id) && lock::try_lock(&file).unwrap_or(false) {
                 let _ = file.set_len(0);
             }
         }
-        Ok(())
     }
 
     /// Whose port this is, running or not.
