@@ -7,7 +7,7 @@ use super::render::{self, Style};
 use crate::error::Error;
 use crate::event::Event;
 use crate::plan::Spare;
-use crate::registry::{Registry, end_ghosts, stop};
+use crate::registry::{Registry, end_ghosts, is_gone, stop};
 use crate::spare;
 
 /// Cleans up, or with `dry_run` says what would be done.
@@ -28,9 +28,7 @@ pub(crate) fn run(dry_run: bool, style: Style) -> Result<(), Error> {
     }
     let (entries, problems) = registry.list();
     problems.into_iter().for_each(warn);
-    // A folder that can't be looked at, on a disk that is away, is not known to be gone.
-    let gone = entries.iter().filter(|entry| matches!(entry.record.folder().try_exists(), Ok(false)));
-    for entry in gone {
+    for entry in entries.iter().filter(|entry| is_gone(&entry.record)) {
         if !dry_run {
             if entry.live {
                 stop(&registry, &entry.record)?;

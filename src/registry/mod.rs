@@ -3,6 +3,7 @@
 
 mod claim;
 mod ghosts;
+mod gone;
 mod record;
 mod redact;
 mod stop;
@@ -10,6 +11,7 @@ mod store;
 
 pub(crate) use claim::{Claim, Claiming, new_run_id};
 pub(crate) use ghosts::{end_ghosts, end_run};
+pub(crate) use gone::{forget_gone, is_gone};
 #[cfg(test)]
 pub(crate) use record::Text;
 pub(crate) use record::{Phase, Record, now_ms};

@@ -14,7 +14,9 @@ use crate::event::{Event, Exit, Seen, StopCause};
 use crate::lifecycle::{Ended, Retry};
 use crate::plan::{Plan, Port, PortSet};
 use crate::ports::{self, Leases};
-use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_run, new_run_id, now_ms};
+use crate::registry::{
+    Claim, Claiming, Phase, Record, Registry, end_run, forget_gone, new_run_id, now_ms,
+};
 use crate::sys::{self, SpareList, Tree, process};
 
 /// Of so many last starts the time to readiness is kept.
@@ -29,8 +31,12 @@ pub(crate) struct Session {
     url: String,
     record: Record,
     asks_health: bool,
+    /// A failed write that nobody has been told of.
+    unsaid: Option<Error>,
     /// A failed write was said.
     warned: bool,
+    /// Servers whose folder is gone were looked for.
+    swept: bool,
 }
 
 /// What came of asking for the server.
@@ -89,7 +95,9 @@ impl Session {
             url,
             record,
             asks_health,
+            unsaid: None,
             warned: false,
+            swept: false,
         })))
     }
 
@@ -141,11 +149,31 @@ impl Session {
         self.record.enter(Phase::Starting);
         (self.record.ready_ms, self.record.reason, self.record.next_start_at) = (None, None, None);
         self.record.healthy = None;
-        if let Err(error) = self.write()
+        self.write_quietly();
+        self.say_unwritten(say);
+        self.sweep();
+    }
+
+    /// Warns once that the record on disk is not this run's, or not of now.
+    pub(crate) fn say_unwritten(&mut self, say: &mut dyn FnMut(Event)) {
+        if let Some(error) = self.unsaid.take()
             && !self.warned
         {
             self.warned = true;
             say::warn(say, &format!("{error}; the server runs without a record"));
+        }
+    }
+
+    /// Forgets servers whose folder is gone, once a run and behind its back.
+    fn sweep(&mut self) {
+        if let Some(registry) = self.registry.clone()
+            && !std::mem::replace(&mut self.swept, true)
+        {
+            std::thread::spawn(move || {
+                for Record { name, cwd, .. } in forget_gone(&registry) {
+                    tracing::info!(target: "devrun::session", name, cwd = %cwd.lossy(), "forgotten: its folder is gone");
+                }
+            });
         }
     }
 
@@ -270,8 +298,9 @@ impl Session {
         self.claim.as_ref().map_or(Ok(()), |claim| claim.write(&self.record))
     }
 
-    fn write_quietly(&self) {
-        if let Err(error) = self.write() {
+    fn write_quietly(&mut self) {
+        self.unsaid = self.write().err();
+        if let Some(error) = &self.unsaid {
             tracing::warn!(target: "devrun::session", %error, "the record could not be written");
         }
     }

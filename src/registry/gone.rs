@@ -1,0 +1,92 @@
+//! Servers whose folder is gone: moved, deleted, a git worktree removed. A server is never taken for one of these
+//! because its disk is away or can't be read just now.
+
+use super::record::Record;
+use super::stop::stop;
+use super::store::Registry;
+use crate::sys::files;
+
+/// Whether the folder is not there, and the disk that it was on is.
+pub(crate) fn is_gone(record: &Record) -> bool {
+    let folder = record.folder();
+    // A folder that can't be looked at may well be there.
+    let is_missing = matches!(folder.try_exists(), Ok(false));
+    let above = || folder.ancestors().skip(1).find(|above| above.is_dir());
+    is_missing && record.device.is_some() && above().and_then(files::device) == record.device
+}
+
+/// Stops and forgets the servers whose folder is gone, and returns their records. It reads every record and waits
+/// for the trees' ends: nobody's start should wait for it.
+pub(crate) fn forget_gone(registry: &Registry) -> Vec<Record> {
+    let records = registry.ids().into_iter().filter_map(|id| registry.peek(&id).ok().flatten());
+    let gone = records.filter(is_gone).filter(|record| {
+        let forgotten = match registry.is_live(&record.id) {
+            true => stop(registry, record).and_then(|()| registry.forget(record)),
+            false => registry.forget(record),
+        };
+        if let Err(error) = &forgotten {
+            tracing::warn!(target: "devrun::registry", %error, name = record.name, "its folder is gone");
+        }
+        forgotten.is_ok()
+    });
+    gone.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::store::tests::{record, registry};
+    use super::*;
+    use crate::registry::{Claiming, Phase, Text};
+    use std::path::Path;
+
+    fn of_folder(number: u64, folder: &Path, device: Option<u64>) -> Record {
+        Record { cwd: Text(folder.into()), device, ..record(number, "aa") }
+    }
+
+    #[test]
+    fn a_folder_is_gone_when_its_disk_is_there_and_it_is_not() {
+        let outside = tempfile::tempdir().unwrap();
+        let here = files::device(outside.path());
+        let missing = outside.path().join("a/b/c");
+        let table = [
+            ("missing", missing.as_path(), here, true),
+            ("there", outside.path(), here, false),
+            ("of a disk that is not there", &missing, here.map(|device| device + 1), false),
+            ("of an unknown disk", &missing, None, false),
+        ];
+        for (case, folder, device, expected) in table {
+            assert_eq!(is_gone(&of_folder(7, folder, device)), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten_and_what_is_there_or_damaged_stays() {
+        let (folder, registry) = registry();
+        let here = files::device(folder.path());
+        let missing = folder.path().join("missing");
+        for record in [of_folder(7, &missing, here), of_folder(8, folder.path(), here)] {
+            let Claiming::Ours(claim) = registry.claim(&record.id, "aa").unwrap() else { panic!("held") };
+            claim.end(&record).unwrap();
+        }
+        let damaged = registry.server(&record(9, "aa").id);
+        files::create_folder(&damaged).unwrap();
+        std::fs::write(damaged.join("server.json"), "{").unwrap();
+        let forgotten = || forget_gone(&registry).into_iter().map(|record| record.name).collect::<Vec<_>>();
+        crate::testing::eventually("the lock is free", || forgotten() == ["server-7"]);
+        assert!(forgotten().is_empty());
+        assert_eq!(std::fs::read_to_string(damaged.join("server.json")).unwrap(), "{");
+        assert_eq!(registry.list().0.len(), 1);
+    }
+
+    #[test]
+    fn one_whose_run_cant_be_stopped_is_not_forgotten() {
+        let (folder, registry) = registry();
+        let record = of_folder(7, &folder.path().join("missing"), files::device(folder.path()));
+        let running = Record { state: Phase::Ready, boot: None, ..record };
+        let Claiming::Ours(claim) = registry.claim(&running.id, "aa").unwrap() else { panic!("held") };
+        claim.write(&running).unwrap();
+        assert!(forget_gone(&registry).is_empty());
+        assert!(registry.forget(&running).unwrap_err().what().contains("runs"));
+        assert_eq!(registry.live_record(&running.id), Some(running));
+    }
+}
