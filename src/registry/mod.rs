@@ -4,6 +4,7 @@
 mod claim;
 mod ghosts;
 mod gone;
+mod holder;
 mod record;
 mod redact;
 mod stop;
@@ -12,6 +13,7 @@ mod store;
 pub(crate) use claim::{Claim, Claiming, new_run_id};
 pub(crate) use ghosts::{end_ghosts, end_run};
 pub(crate) use gone::{forget_gone, is_gone};
+pub(crate) use holder::{Holder, holder_state};
 #[cfg(test)]
 pub(crate) use record::Text;
 pub(crate) use record::{Phase, Record, now_ms};

@@ -14,9 +14,7 @@ use crate::event::{Event, Exit, Seen, StopCause};
 use crate::lifecycle::{Ended, Retry};
 use crate::plan::{Plan, Port, PortSet};
 use crate::ports::{self, Leases};
-use crate::registry::{
-    Claim, Claiming, Phase, Record, Registry, end_run, forget_gone, new_run_id, now_ms,
-};
+use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_run, forget_gone, new_run_id, now_ms};
 use crate::sys::{self, SpareList, Tree, process};
 
 /// Of so many last starts the time to readiness is kept.
