@@ -205,7 +205,12 @@ impl Registry {
         }
     }
 
-    /// Whose port this is, running or not.
+    /// Whether the port is somebody's, running or not.
+    pub(crate) fn is_owned(&self, port: Port) -> bool {
+        fs::symlink_metadata(self.port_file(port)).is_ok_and(|file| file.is_file() && file.len() > 0)
+    }
+
+    /// Whose port this is, likewise.
     pub(crate) fn port_owner(&self, port: Port) -> Option<ServerId> {
         read_owner(&files::open_regular(&self.port_file(port), Access::Read).ok()?)
     }
