@@ -15,9 +15,21 @@ pub(crate) fn is_gone(record: &Record) -> bool {
     is_missing && record.device.is_some() && above().and_then(files::device) == record.device
 }
 
-/// Stops and forgets the servers whose folder is gone, and returns their records. It reads every record and waits
-/// for the trees' ends: nobody's start should wait for it.
-pub(crate) fn forget_gone(registry: &Registry) -> Vec<Record> {
+/// Stops and forgets the servers whose folder is gone, behind the caller's back: it reads every record and waits
+/// for the trees' ends.
+pub(crate) fn sweep(registry: &Registry) {
+    let registry = registry.clone();
+    let sweeping = std::thread::Builder::new().name("sweep".into()).spawn(move || {
+        for Record { name, cwd, .. } in forget_gone(&registry) {
+            tracing::info!(target: "devrun::registry", name, cwd = %cwd.lossy(), "forgotten: its folder is gone");
+        }
+    });
+    if let Err(error) = sweeping {
+        tracing::warn!(target: "devrun::registry", %error, "nobody looks for folders that are gone");
+    }
+}
+
+fn forget_gone(registry: &Registry) -> Vec<Record> {
     let records = registry.ids().into_iter().filter_map(|id| registry.peek(&id).ok().flatten());
     let gone = records.filter(is_gone).filter(|record| {
         let forgotten = match registry.is_live(&record.id) {

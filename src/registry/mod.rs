@@ -12,7 +12,7 @@ mod store;
 
 pub(crate) use claim::{Claim, Claiming, new_run_id};
 pub(crate) use ghosts::{end_ghosts, end_run};
-pub(crate) use gone::{forget_gone, is_gone};
+pub(crate) use gone::{is_gone, sweep};
 pub(crate) use holder::{Holder, holder_state};
 #[cfg(test)]
 pub(crate) use record::Text;

@@ -14,7 +14,7 @@ use crate::event::{Event, Exit, Seen, StopCause};
 use crate::lifecycle::{Ended, Retry};
 use crate::plan::{Plan, Port, PortSet};
 use crate::ports::{self, Leases};
-use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_run, forget_gone, new_run_id, now_ms};
+use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_run, new_run_id, now_ms, sweep};
 use crate::sys::{self, SpareList, Tree, process};
 
 /// Of so many last starts the time to readiness is kept.
@@ -149,7 +149,10 @@ impl Session {
         self.record.healthy = None;
         self.write_quietly();
         self.say_unwritten(say);
-        self.sweep();
+        if let Some(registry) = self.registry.as_ref().filter(|_| !self.swept) {
+            sweep(registry);
+        }
+        self.swept = true;
     }
 
     /// Warns once that the record on disk is not this run's, or not of now.
@@ -159,19 +162,6 @@ impl Session {
         {
             self.warned = true;
             say::warn(say, &format!("{error}; the server runs without a record"));
-        }
-    }
-
-    /// Forgets servers whose folder is gone, once a run and behind its back.
-    fn sweep(&mut self) {
-        if let Some(registry) = self.registry.clone()
-            && !std::mem::replace(&mut self.swept, true)
-        {
-            std::thread::spawn(move || {
-                for Record { name, cwd, .. } in forget_gone(&registry) {
-                    tracing::info!(target: "devrun::session", name, cwd = %cwd.lossy(), "forgotten: its folder is gone");
-                }
-            });
         }
     }
 
