@@ -219,12 +219,18 @@ impl Record {
             version: u32,
         }
         let damaged = |e: serde_json::Error| Unusable::Damaged(e.to_string());
-        match serde_json::from_slice::<Versioned>(json).map_err(damaged)?.version {
+        // Mostly it is one of ours, and is read once.
+        let record = serde_json::from_slice::<Self>(json);
+        let version = match &record {
+            Ok(record) => record.version,
+            Err(_) => serde_json::from_slice::<Versioned>(json).map_err(damaged)?.version,
+        };
+        match version {
             VERSION => {}
             newer if newer > VERSION => return Err(Unusable::Newer(newer)),
             other => return Err(Unusable::Damaged(format!("there never was a version {other}"))),
         }
-        let record: Self = serde_json::from_slice(json).map_err(damaged)?;
+        let record = record.map_err(damaged)?;
         if record.id != *id {
             return Err(Unusable::Damaged(format!("it is the record of another server, {}", record.id.0)));
         }

@@ -20,7 +20,7 @@ fn eight_servers_restarted_in_a_crowd_keep_their_ports() {
             fixture.port().unwrap()
         });
         let ports = ports.collect();
-        let signal = if round % 2 == 0 { Signal::TERM } else { Signal::KILL };
+        let signal = if round.is_multiple_of(2) { Signal::TERM } else { Signal::KILL };
         runs.iter().for_each(|run| kill(run.pid(), signal));
         runs.iter_mut().for_each(|run| _ = run.ended(SOON));
         scratch.assert_dead(LIMIT);
