@@ -1,10 +1,50 @@
-//! Servers whose folder is gone: moved, deleted, a git worktree removed. A server is never taken for one of these
-//! because its disk is away or can't be read just now.
+//! Forgetting servers, above all those whose folder is gone: moved, deleted, a git worktree removed. None is taken
+//! for one of these because its disk is away or can't be read just now.
+
+use std::fs;
 
 use super::record::Record;
 use super::stop::stop;
-use super::store::Registry;
-use crate::sys::files;
+use super::store::{RECORD, Registry, read_owner};
+use crate::error::{Error, Kind};
+use crate::sys::files::{self, Access};
+use crate::sys::lock;
+
+impl Registry {
+    /// Forgets a server that is not running: its ports are nobody's, and everything but the lock goes. The record
+    /// goes last: who is interrupted here forgets it again.
+    pub(crate) fn forget(&self, record: &Record) -> Result<(), Error> {
+        let folder = self.server(&record.id);
+        let failed = |e| {
+            Error::new(Kind::Internal, format!("{} can't be forgotten", record.name))
+                .cause(format!("{}: {e}", folder.display()))
+        };
+        // Held, since whoever starts it meanwhile would lose what it has just written.
+        let lock = files::open_regular(&folder.join("lock"), Access::Write).map_err(failed)?;
+        if !lock::try_lock(&lock).map_err(failed)? {
+            return Err(Error::new(Kind::Usage, format!("{} runs, so it is not forgotten", record.name))
+                .hint(format!("stop it first: `devrun stop {}`", record.name)));
+        }
+        self.free_ports(record);
+        let mut names: Vec<_> =
+            fs::read_dir(&folder).map_err(failed)?.flatten().map(|entry| entry.file_name()).collect();
+        names.sort_by_key(|name| name == RECORD);
+        for path in names.iter().filter(|name| *name != "lock").map(|name| folder.join(name)) {
+            let is_folder = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+            if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn free_ports(&self, record: &Record) {
+        for port in std::iter::once(&record.port).chain(record.extra_ports.values()) {
+            let Ok(file) = files::open_regular(&self.port_file(*port), Access::Write) else { continue };
+            if read_owner(&file).as_ref() == Some(&record.id) && lock::try_lock(&file).unwrap_or(false) {
+                let _ = file.set_len(0);
+            }
+        }
+    }
+}
 
 /// Whether the folder is not there, and the disk that it was on is.
 pub(crate) fn is_gone(record: &Record) -> bool {

@@ -13,7 +13,7 @@ use crate::sys::files::{self, Access};
 use crate::sys::lock;
 
 /// The file of the record in the folder of a server.
-const RECORD: &str = "server.json";
+pub(super) const RECORD: &str = "server.json";
 
 /// No record comes near this size; a file that is larger is none.
 const LARGEST_RECORD: u64 = 1 << 20;
@@ -142,18 +142,20 @@ impl Registry {
     /// All servers by name, and warnings about records that can't be used.
     pub(crate) fn list(&self) -> (Vec<Entry>, Vec<String>) {
         let (mut entries, mut warnings) = (Vec::new(), Vec::new());
-        for id in self.ids() {
-            match self.read(&id) {
-                // Only what was not written as ended can be alive: most records cost one file.
-                Ok(Some(record)) => {
-                    entries.push(Entry { live: !ended(record.state) && self.is_live(&id), record })
-                }
-                Ok(None) => {}
+        for entry in shared_out(&self.ids(), |id| self.entry(id)).into_iter().flatten() {
+            match entry {
+                Ok(entry) => entries.push(entry),
                 Err(problem) => warnings.push(problem.text),
             }
         }
         entries.sort_by(|a, b| (&a.record.name, &a.record.id).cmp(&(&b.record.name, &b.record.id)));
         (entries, warnings)
+    }
+
+    fn entry(&self, id: &ServerId) -> Option<Result<Entry, Problem>> {
+        // Only what was not written as ended can be alive: most records cost one file.
+        let live = |record: &Record| !ended(record.state) && self.is_live(id);
+        self.read(id).transpose().map(|read| read.map(|record| Entry { live: live(&record), record }))
     }
 
     /// The servers that have a folder, with a record or without.
@@ -171,40 +173,6 @@ impl Registry {
             .map_err(|e| Error::new(Kind::Internal, format!("{} can't be written", path.display())).source(e))
     }
 
-    /// Forgets a server that is not running: its ports are nobody's, and everything but the lock goes. The record
-    /// goes last: who is interrupted here forgets it again.
-    pub(crate) fn forget(&self, record: &Record) -> Result<(), Error> {
-        let folder = self.server(&record.id);
-        let failed = |e| {
-            Error::new(Kind::Internal, format!("{} can't be forgotten", record.name))
-                .cause(format!("{}: {e}", folder.display()))
-        };
-        // Held, since whoever starts it meanwhile would lose what it has just written.
-        let lock = files::open_regular(&folder.join("lock"), Access::Write).map_err(failed)?;
-        if !lock::try_lock(&lock).map_err(failed)? {
-            return Err(Error::new(Kind::Usage, format!("{} runs, so it is not forgotten", record.name))
-                .hint(format!("stop it first: `devrun stop {}`", record.name)));
-        }
-        self.free_ports(record);
-        let mut names: Vec<_> =
-            fs::read_dir(&folder).map_err(failed)?.flatten().map(|entry| entry.file_name()).collect();
-        names.sort_by_key(|name| name == RECORD);
-        for path in names.iter().filter(|name| *name != "lock").map(|name| folder.join(name)) {
-            let is_folder = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
-            if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.map_err(failed)?;
-        }
-        Ok(())
-    }
-
-    fn free_ports(&self, record: &Record) {
-        for port in std::iter::once(&record.port).chain(record.extra_ports.values()) {
-            let Ok(file) = files::open_regular(&self.port_file(*port), Access::Write) else { continue };
-            if read_owner(&file).as_ref() == Some(&record.id) && lock::try_lock(&file).unwrap_or(false) {
-                let _ = file.set_len(0);
-            }
-        }
-    }
-
     /// Whether the port is somebody's, running or not.
     pub(crate) fn is_owned(&self, port: Port) -> bool {
         fs::symlink_metadata(self.port_file(port)).is_ok_and(|file| file.is_file() && file.len() > 0)
@@ -216,6 +184,22 @@ impl Registry {
     }
 }
 
+/// What `work` makes of each; of many by all processors, in the same order.
+fn shared_out<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    /// For fewer a thread is not worth its start.
+    const SHARE: usize = 200;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut shares = all.chunks(all.len().div_ceil(processors).max(SHARE));
+    let work = |share: &[T]| share.iter().map(&work).collect::<Vec<R>>();
+    let first = shares.next().unwrap_or_default();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = shares.map(|share| scope.spawn(|| work(share))).collect();
+        let mut done = work(first);
+        others.into_iter().for_each(|other| done.extend(other.join().expect("it panics where `work` does")));
+        done
+    })
+}
+
 /// Whether the state is one in which no process of the run is left.
 fn ended(state: Phase) -> bool {
     match state {
@@ -225,7 +209,7 @@ fn ended(state: Phase) -> bool {
 }
 
 /// The server that a port file names.
-fn read_owner(file: &fs::File) -> Option<ServerId> {
+pub(super) fn read_owner(file: &fs::File) -> Option<ServerId> {
     let mut text = String::new();
     file.take(64).read_to_string(&mut text).ok()?;
     server_id(text.trim())
