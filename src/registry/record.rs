@@ -221,11 +221,8 @@ impl Record {
         let damaged = |e: serde_json::Error| Unusable::Damaged(e.to_string());
         // Mostly it is one of ours, and is read once.
         let record = serde_json::from_slice::<Self>(json);
-        let version = match &record {
-            Ok(record) => record.version,
-            Err(_) => serde_json::from_slice::<Versioned>(json).map_err(damaged)?.version,
-        };
-        match version {
+        let versioned = || serde_json::from_slice::<Versioned>(json).map(|versioned| versioned.version);
+        match record.as_ref().map_or_else(|_| versioned(), |record| Ok(record.version)).map_err(damaged)? {
             VERSION => {}
             newer if newer > VERSION => return Err(Unusable::Newer(newer)),
             other => return Err(Unusable::Damaged(format!("there never was a version {other}"))),
