@@ -169,6 +169,7 @@ impl<'a> Attempt<'a> {
                 }
                 () = at(snapshot), if up => {
                     self.session.saw_members(&self.tree);
+                    self.session.say_unwritten(say);
                     snapshot = None;
                     None
                 }
@@ -358,6 +359,7 @@ impl<'a> Attempt<'a> {
         let (url, port, pid) = (answer.url.clone(), answer.port, self.tree.leader());
         say(Event::Ready { url: url.clone(), port, pid, ms });
         self.session.ready(&url, ms, &self.tree);
+        self.session.say_unwritten(say);
         self.watch_health();
     }
 

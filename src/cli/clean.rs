@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::manage;
 use crate::plan::Spare;
-use crate::registry::{Registry, end_ghosts};
+use crate::registry::{Registry, end_ghosts, is_gone};
 use crate::spare;
 
 /// Cleans up, or forgets one server; with `dry_run` says what would be done.
@@ -41,9 +41,7 @@ fn clean(dry_run: bool, style: Style) -> Result<String, Error> {
     }
     let (entries, problems) = registry.list();
     problems.into_iter().for_each(warn);
-    // A folder that can't be looked at, on a disk that is away, is not known to be gone.
-    let gone = entries.iter().filter(|entry| matches!(entry.record.folder().try_exists(), Ok(false)));
-    for entry in gone {
+    for entry in entries.iter().filter(|entry| is_gone(&entry.record)) {
         if !dry_run {
             manage::stop(&registry, &entry.record)?;
             registry.forget(&entry.record)?;

@@ -3,6 +3,8 @@
 
 mod claim;
 mod ghosts;
+mod gone;
+mod holder;
 mod record;
 mod redact;
 mod stop;
@@ -10,6 +12,8 @@ mod store;
 
 pub(crate) use claim::{Claim, Claiming, new_run_id};
 pub(crate) use ghosts::{end_ghosts, end_run};
+pub(crate) use gone::{is_gone, sweep};
+pub(crate) use holder::{Holder, holder_state};
 pub(crate) use record::{Phase, Record, RecordedExit, Text, now_ms};
 pub(crate) use redact::redacted;
 pub(crate) use stop::stop;

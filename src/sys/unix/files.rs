@@ -40,6 +40,11 @@ pub(crate) fn folder_objection(path: &Path) -> io::Result<Option<String>> {
     })
 }
 
+/// The number of the disk (rather: file system) that this is on, while it is there.
+pub(crate) fn device(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|metadata| metadata.dev())
+}
+
 /// Opens a regular file and nothing else: a link, a pipe or a folder in its place is an error at once.
 pub(crate) fn open_regular(path: &Path, access: Access) -> io::Result<File> {
     let write = access == Access::Write;

@@ -6,6 +6,7 @@ pub mod machine;
 mod matching;
 pub mod npm;
 mod pty;
+mod registry;
 pub mod release;
 mod run;
 mod scratch;
