@@ -349,6 +349,9 @@ impl<'a> Attempt<'a> {
             guard_lost: self.emptied.guard_lost,
             diagnosis,
         });
+        let said = output::last_lines(&tail);
+        let unseen = self.plan.detached && !was_ready && !said.is_empty();
+        let error = error.map(|error| if unseen { error.output(said) } else { error });
         let Emptied { killed, left, guard_lost } = self.emptied;
         End { exit, cause, early, killed, left, guard_lost, error }
     }

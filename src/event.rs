@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::Port;
 
 /// One thing that happened. `--json` prints each as one JSON object a line, tagged by `event`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// Something that the user should know and need not act on.
@@ -138,7 +138,7 @@ pub enum Event {
 }
 
 /// What is seen of a server that is not ready yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seen {
     /// No process of the tree listens.
@@ -152,7 +152,7 @@ pub enum Seen {
 }
 
 /// Why a tree is stopped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopCause {
     /// Ctrl-C or Ctrl-\ was typed: the whole foreground group has the signal already.
@@ -180,7 +180,7 @@ pub enum StopCause {
 }
 
 /// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exit {
     /// With this status (32 bits on Windows).
@@ -190,7 +190,7 @@ pub enum Exit {
 }
 
 /// A process that was not ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// Its pid.
     pub pid: u32,
@@ -201,7 +201,7 @@ pub struct Left {
 }
 
 /// Why a process was not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LeftWhy {
     /// It is on the spare list.

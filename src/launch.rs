@@ -44,9 +44,10 @@ pub(crate) fn launch(
     let (output, outputs) = if shares_terminal && !wants_lines {
         (None, [None, None])
     } else {
-        let (output, outputs) = Streams::start(session.log_file(), wants_lines).map_err(|error| {
-            Error::new(Kind::Internal, "no pipe could be made for the output").source(error)
-        })?;
+        let (output, outputs) =
+            Streams::start(session.log_file(), wants_lines, !plan.detached).map_err(|error| {
+                Error::new(Kind::Internal, "no pipe could be made for the output").source(error)
+            })?;
         (Some(output), outputs.map(Some))
     };
     let grace = plan.stop.timeout.min(SHORT_GRACE);

@@ -16,6 +16,7 @@
 
 mod attempt;
 mod builder;
+mod detach;
 mod error;
 mod event;
 mod launch;

@@ -49,6 +49,7 @@ pub(crate) fn error(style: Style, error: &Error) {
             "error": error.what(),
             "cause": error.why(),
             "hint": error.what_to_do(),
+            "output": error.last_output(),
             "exit-code": error.kind().exit_code(),
         })
         .to_string());
@@ -57,6 +58,10 @@ pub(crate) fn error(style: Style, error: &Error) {
     say(&format!("{} {}", style.paint("1;31", "error:"), escape(error.what())));
     if let Some(why) = error.why() {
         say(&format!("{} {}", style.paint("2", "cause:"), escape(&why)));
+    }
+    if let Some(output) = error.last_output() {
+        say(&style.paint("2", "output:"));
+        output.lines().for_each(|line| say(&format!("  {}", escape(line))));
     }
     if let Some(hint) = error.what_to_do() {
         say(&format!("\n{} {}", style.paint("36", "hint:"), escape(hint)));

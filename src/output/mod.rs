@@ -14,4 +14,4 @@ pub(crate) use diagnose::{Diagnosis, diagnose};
 pub(crate) use log::Log;
 pub(crate) use pass::{PassOn, Route};
 pub(crate) use streams::Streams;
-pub(crate) use text::strip_control;
+pub(crate) use text::{last_lines, strip_control};

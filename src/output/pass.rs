@@ -24,8 +24,8 @@ const LINE_BYTES: usize = 16 * 1024;
 pub(crate) struct Route {
     /// Our end of the command's stream.
     pub(crate) from: Pipe,
-    /// Where its bytes go.
-    pub(crate) to: Pipe,
+    /// Where its bytes go, besides the log.
+    pub(crate) to: Option<Pipe>,
 }
 
 /// Output under way. Dropping it stops the threads without waiting for them.
@@ -158,7 +158,7 @@ fn pass(route: &Route, bell: &Bell, kept: &Mutex<Kept>, mut lines: Option<Lines>
         allowance = allowance.map(|left| left.saturating_sub(bytes.len() as u64));
         // First the reader, then the books. A full disk costs the reader this piece, as it would the command;
         // a reader that left ends it, and the command learns so by its own next write.
-        let written = sys::write_all(&route.to, bytes);
+        let written = route.to.as_ref().map_or(Ok(()), |to| sys::write_all(to, bytes));
         lock(kept).keep(bytes);
         if lines.as_mut().is_some_and(|lines| !lines.feed(bytes)) {
             lines = None;

@@ -22,13 +22,18 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// Pipes for standard output and error, and threads that pass on what comes. Without a log file none is kept;
-    /// a log that fails is said in the trace and given up.
-    pub(crate) fn start(log: Option<PathBuf>, wants_lines: bool) -> io::Result<(Self, [Pipe; 2])> {
+    /// a log that fails is said in the trace and given up. Without `pass_on` the log is all they go to.
+    pub(crate) fn start(
+        log: Option<PathBuf>,
+        wants_lines: bool,
+        pass_on: bool,
+    ) -> io::Result<(Self, [Pipe; 2])> {
         let (sender, receiver) = unbounded_channel();
         let ((out, out_of_command), (err, err_of_command)) = (io::pipe()?, io::pipe()?);
+        let to = |stream| pass_on.then(|| sys::own_stream(stream)).transpose();
         let routes = [
-            Route { from: out.into(), to: sys::own_stream(Stream::Stdout)? },
-            Route { from: err.into(), to: sys::own_stream(Stream::Stderr)? },
+            Route { from: out.into(), to: to(Stream::Stdout)? },
+            Route { from: err.into(), to: to(Stream::Stderr)? },
         ];
         let log = log.and_then(|path| {
             Log::open(&path)

@@ -22,6 +22,14 @@ pub(crate) fn strip_control(bytes: &[u8]) -> String {
     clean
 }
 
+/// The last lines of a piece of output, for an error that shows them.
+pub(crate) fn last_lines(bytes: &[u8]) -> String {
+    const LINES: usize = 20;
+    let text = strip_control(bytes);
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
 type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 
 fn skip_escape(rest: &mut Rest) {

@@ -10,6 +10,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("event", &["plan"]),
     ("sys", &["error", "event", "plan"]),
     ("plan", &["error", "sys"]), // `sys` only in `facts`: see below
+    ("detach", &["error", "event", "sys"]),
     ("lifecycle", &["error", "event", "plan"]),
     ("owner", &["error", "plan", "sys"]),
     ("ports", &["error", "event", "plan", "registry", "sys"]),
@@ -19,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("registry", &["error", "event", "plan", "sys"]),
     ("spare", &["plan", "sys"]),
     ("launch", &["error", "output", "plan", "session", "spare", "spawn", "sys"]),
-    ("spawn", &["error", "event", "owner", "plan", "spare", "sys"]),
+    ("spawn", &["detach", "error", "event", "owner", "plan", "spare", "sys"]),
     ("outcome", &["error", "event", "lifecycle", "output", "plan"]),
     ("session", &["error", "event", "lifecycle", "plan", "ports", "registry", "spare", "sys"]),
     (
@@ -50,6 +51,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "attempt",
+            "detach",
             "error",
             "event",
             "output",

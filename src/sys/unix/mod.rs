@@ -11,7 +11,7 @@ mod signals;
 mod terminal;
 mod watch;
 
-pub(crate) use apart::{URL_OPENERS, start_apart};
+pub(crate) use apart::{URL_OPENERS, exit_of, start_apart, start_in_background};
 pub(crate) use knock::knock;
 pub(crate) use pipe::*;
 pub(crate) use signals::{

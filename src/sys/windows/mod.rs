@@ -13,7 +13,7 @@ mod sockets;
 mod terminal;
 mod tree;
 
-pub(crate) use apart::{URL_OPENERS, start_apart};
+pub(crate) use apart::{URL_OPENERS, exit_of, start_apart, start_in_background};
 pub(crate) use handle::Held;
 pub(crate) use pipe::*;
 pub(crate) use process::first_to_end;

@@ -10,7 +10,7 @@ mod wait;
 
 pub use census::{Proc, kill, kill_group, marked};
 pub use pty::Pty;
-pub use run::{Ended, Ready, Running};
+pub use run::{Ended, Outcome, Ready, Running};
 pub use rustix::process::Signal;
 pub use scratch::{Fixture, Scratch, apps, fixture_program};
 pub use wait::{LIMIT, SOON, eventually, retry};
