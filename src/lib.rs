@@ -34,6 +34,7 @@ mod spare;
 mod spawn;
 mod supervise;
 mod sys;
+mod terminal;
 #[cfg(test)]
 mod testing;
 

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::escape::escape;
 use crate::error::Error;
 use crate::event::{Event, Exit, LeftWhy, Seen, StopCause};
+use crate::sys;
 
 /// How to talk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,8 @@ pub(crate) fn error(style: Style, error: &Error) {
 /// A closed stderr is no reason to end or to panic.
 fn say(text: &str) {
     let mut stderr = std::io::stderr().lock();
-    let _ = stderr.write_all(format!("{text}\n").as_bytes());
+    let end = if sys::stderr_is_raw() { "\r\n" } else { "\n" };
+    let _ = stderr.write_all(format!("{text}{end}").as_bytes());
 }
 
 fn lines(style: Style, event: &Event) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! The command's output when it is not in a terminal: passed on as it comes, kept in a bounded log, looked
+//! The command's output where it does not write to our own streams itself: passed on as it comes, kept in a bounded log, looked
 //! through for what went wrong. No byte is changed, reordered within a stream, or sent to the other stream.
 
 mod diagnose;

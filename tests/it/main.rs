@@ -14,6 +14,8 @@ mod frameworks;
 mod ghosts;
 mod library;
 mod limits;
+mod log_jobs;
+mod log_pty;
 mod nothing_survives;
 mod pipes;
 mod ports;

@@ -19,7 +19,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("log", &["error", "sys"]),
     ("registry", &["error", "event", "plan", "sys"]),
     ("spare", &["plan", "sys"]),
-    ("launch", &["error", "output", "plan", "session", "spare", "spawn", "sys"]),
+    ("terminal", &["sys"]),
+    ("launch", &["error", "output", "plan", "session", "spare", "spawn", "sys", "terminal"]),
     ("spawn", &["detach", "error", "event", "owner", "plan", "spare", "sys"]),
     ("outcome", &["error", "event", "lifecycle", "output", "plan"]),
     ("session", &["error", "event", "lifecycle", "plan", "ports", "registry", "spare", "sys"]),
@@ -39,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "spare",
             "spawn",
             "sys",
+            "terminal",
         ],
     ),
     (

@@ -7,6 +7,8 @@ mod fork;
 mod guard;
 pub(crate) mod ports;
 pub(crate) mod process;
+#[cfg(feature = "cli")]
+mod pty;
 mod sockets;
 mod stat;
 mod tcp_table;
@@ -15,6 +17,8 @@ mod walk;
 mod wire;
 
 pub(crate) use adopted::{adopt_orphans, end_adopted};
+#[cfg(feature = "cli")]
+pub(crate) use pty::{Pty, Typing};
 pub(crate) use sockets::*;
 pub(crate) use tcp_table::listeners;
 pub(crate) use tree::Tree;

@@ -21,5 +21,5 @@ pub(crate) use signals::{
 pub(crate) type Held = std::os::fd::OwnedFd;
 #[cfg(feature = "cli")]
 pub(crate) use signals::on_ending_signals;
-pub(crate) use terminal::{SavedTerminal, has_terminal};
+pub(crate) use terminal::{SavedTerminal, stderr_is_raw};
 pub(crate) use watch::first_to_end;

@@ -19,5 +19,5 @@ pub(crate) use pipe::*;
 pub(crate) use process::first_to_end;
 pub(crate) use signals::*;
 pub(crate) use sockets::*;
-pub(crate) use terminal::{SavedTerminal, has_terminal};
+pub(crate) use terminal::{SavedTerminal, stderr_is_raw};
 pub(crate) use tree::{Tree, adopt_orphans, end_adopted};
