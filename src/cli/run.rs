@@ -26,6 +26,9 @@ pub(crate) fn run(mut request: Request) -> ExitCode {
         // Whoever started this one reads what it says, and has said already that it is to be here.
         request.json = Some(true);
         request.detach = Some(true);
+    } else if request.detach.is_none() && std::env::var_os("DEVRUN_ID").is_some() {
+        // What a file or the environment says of it was for the devrun around this one.
+        request.detach = Some(false);
     }
     let facts = match Facts::gather(&request, Sources::All) {
         Ok(facts) => facts,

@@ -201,6 +201,23 @@ fn a_server_that_runs_already_is_waited_for_and_its_url_said() {
 }
 
 #[test]
+fn a_setting_detaches_the_outer_of_two_and_not_the_inner() {
+    let scratch = Scratch::new();
+    scratch.package_json(&[("dev", "true".into())]);
+    scratch.write("devrun.toml", "detach = true\n");
+    let script = format!("{DEVRUN} -q -n inner --ready none -- sh -c 'exit 7'; echo inner-$?; exec sleep 60");
+    let run = scratch.devrun(["--ready", "log:inner-", "--", "sh", "-c", &script]);
+    let outcome = Running::spawn(run).outcome(SOON);
+    assert!(outcome.stderr.contains("devrun ready "), "{outcome}");
+    let servers = std::fs::read_dir(scratch.state().join("servers")).unwrap().flatten();
+    let logs: String =
+        servers.filter_map(|server| std::fs::read_to_string(server.path().join("log")).ok()).collect();
+    assert!(logs.contains("inner-7\n"), "{logs}");
+    kill(front(&scratch).pid, Signal::TERM);
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
 fn it_starts_without_any_standard_stream() {
     let scratch = Scratch::new();
     let fixture = scratch.fixture("shape=plain");

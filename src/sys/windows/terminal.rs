@@ -1,7 +1,7 @@
 //! The console that the command shares with its caller: is there one, and how were its modes.
 #![allow(unsafe_code)]
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
 
 use windows_sys::Win32::System::Console::{CONSOLE_MODE, GetConsoleMode, SetConsoleMode};
