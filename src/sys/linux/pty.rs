@@ -2,7 +2,6 @@
 //! command makes of its own terminal's modes says what a key means. Nothing here understands what is on the screen.
 //!
 //! Our terminal is in raw mode for as long as we have its foreground, and left alone otherwise: it is the shell's then.
-#![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,13 +18,10 @@ use signal_hook::SigId;
 use signal_hook::low_level::{pipe, unregister};
 
 use crate::sys::types::Typed;
-use crate::sys::unix::{Pipe, SavedTerminal, group};
+use crate::sys::unix::{Pipe, SavedTerminal, group, signals};
 
 /// A shell tells nobody when it fetches a job that runs in the background, so that one looks this often.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// By then a stop of the whole group has reached this process.
-const GROUP_STOP: Duration = Duration::from_millis(50);
 
 /// A pseudo-terminal like ours.
 #[derive(Debug)]
@@ -202,12 +198,23 @@ impl Keyboard {
         let released = self.state.released.load(Ordering::Relaxed);
         let foreground = !released && self.ours.is_foreground();
         if released {
-            self.ours.leave_raw_input();
+            if self.state.raw.swap(false, Ordering::Relaxed) {
+                self.let_go();
+            }
         } else if foreground {
             self.ours.enter_raw();
             copy_size(&self.ours, &self.master);
         }
         self.state.raw.store(foreground, Ordering::Relaxed);
+    }
+
+    /// A key that came while our terminal was raw is no signal in it, so it is still ours to pass on.
+    fn let_go(&mut self) {
+        self.ours.leave_raw_input();
+        let mut ours = [PollFd::new(&self.ours, PollFlags::IN)];
+        if rustix::event::poll(&mut ours, Some(&Duration::ZERO.try_into().expect("it is short"))) == Ok(1) {
+            self.read();
+        }
     }
 
     fn read(&mut self) {
@@ -250,9 +257,7 @@ impl Keyboard {
     fn stop(&mut self) {
         self.ours.leave_raw();
         self.state.raw.store(false, Ordering::Relaxed);
-        // SAFETY: plain system call; job control is for all of the group, as by the key itself.
-        unsafe { libc::kill(0, libc::SIGTSTP) };
-        std::thread::sleep(GROUP_STOP);
+        signals::stop_group();
         (self.told)(Typed::Resumed);
     }
 }

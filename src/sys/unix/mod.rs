@@ -7,7 +7,7 @@ pub(in crate::sys) mod group;
 mod knock;
 pub(crate) mod lock;
 mod pipe;
-mod signals;
+pub(in crate::sys) mod signals;
 mod terminal;
 mod watch;
 
