@@ -9,6 +9,7 @@ pub struct Error {
     what: String,
     cause: Option<String>,
     hint: Option<String>,
+    output: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -50,7 +51,7 @@ impl Kind {
 impl Error {
     /// A failure of this class; `what` says what happened to which thing, lowercase, without a full stop.
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), cause: None, hint: None, source: None }
+        Self { kind, what: what.into(), cause: None, hint: None, output: None, source: None }
     }
 
     /// Adds why it happened.
@@ -64,6 +65,13 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the last lines of what the command wrote, for who did not see them.
+    #[must_use]
+    pub(crate) fn output(mut self, lines: impl Into<String>) -> Self {
+        self.output = Some(lines.into());
         self
     }
 
@@ -92,6 +100,11 @@ impl Error {
     /// The one thing to do, if there is one.
     pub fn what_to_do(&self) -> Option<&str> {
         self.hint.as_deref()
+    }
+
+    /// The last lines of what the command wrote, if they were not seen.
+    pub fn last_output(&self) -> Option<&str> {
+        self.output.as_deref()
     }
 }
 

@@ -20,6 +20,7 @@
 mod attempt;
 mod builder;
 mod control;
+mod detach;
 mod error;
 mod event;
 mod events;
@@ -41,6 +42,7 @@ mod spare;
 mod spawn;
 mod supervise;
 mod sys;
+mod terminal;
 #[cfg(test)]
 mod testing;
 

@@ -6,6 +6,7 @@ mod ask;
 mod browser;
 mod clean;
 pub(crate) mod completions;
+mod detach;
 pub(crate) mod escape;
 mod logs;
 mod ls;

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use super::render::{self, Style};
 use super::script_shell;
 use crate::attempt::Context;
+use crate::detach;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
 use crate::plan::{self, Facts, Request, Sources};
@@ -15,10 +16,19 @@ use crate::supervise::{self, Outcome};
 use crate::sys::{self, Received};
 
 /// Runs the server until its tree is empty; ends as the command ended.
-pub(crate) fn run(request: Request) -> ExitCode {
+pub(crate) fn run(mut request: Request) -> ExitCode {
     let style = Style::new(request.json == Some(true), request.quiet == Some(true));
     if script_shell::bypassed() {
         return fail(style, &bypass(&request));
+    }
+    let background = detach::is_background();
+    if background {
+        // Whoever started this one reads what it says, and has said already that it is to be here.
+        request.json = Some(true);
+        request.detach = Some(true);
+    } else if request.detach.is_none() && std::env::var_os("DEVRUN_ID").is_some() {
+        // What a file or the environment says of it was for the devrun around this one.
+        request.detach = Some(false);
     }
     let facts = match Facts::gather(&request, Sources::All) {
         Ok(facts) => facts,
@@ -26,6 +36,9 @@ pub(crate) fn run(request: Request) -> ExitCode {
     };
     let merged = request.clone().over(facts.settings.clone());
     let style = Style::new(merged.json == Some(true), merged.quiet == Some(true));
+    if merged.detach == Some(true) && !background {
+        return super::detach::run(style, merged.open == Some(true));
+    }
     super::trace::start(merged.verbose == Some(true));
     match supervise_here(request, &facts, style) {
         Ok(outcome) => end(outcome, style),
@@ -58,6 +71,7 @@ fn supervise_here(request: Request, facts: &Facts, style: Style) -> Result<Outco
         render::event(style, &event);
         if let Event::Ready { url, .. } = &event
             && plan.open
+            && !plan.detached
         {
             super::browser::open(url);
         }
@@ -88,7 +102,12 @@ fn end(outcome: Outcome, style: Style) -> ExitCode {
     if let Some(error) = &outcome.error {
         render::error(style, error);
     }
-    match status(&outcome) {
+    exit(status(&outcome))
+}
+
+/// Ends this process so.
+pub(super) fn exit(how: Exit) -> ExitCode {
+    match how {
         Exit::Code(code) => sys::exit(code),
         Exit::Signal(signal) => sys::die_of(signal),
     }

@@ -1,16 +1,13 @@
 //! Starting a server again as its record says, in the background. Nothing here supervises it.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use super::wait::{READY, ready_event, until_ready};
+use super::wait::{READY, until_ready};
+use crate::detach;
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::registry::{Record, Registry, Text};
-use crate::sys;
-
-/// How long the background devrun may take to claim the server.
-const CLAIM: Duration = Duration::from_secs(10);
 
 /// Starts the server and returns its URL once it is ready; of one that runs or is starting already, likewise.
 pub(crate) fn start(
@@ -28,7 +25,9 @@ pub(crate) fn start(
         return Ok(running.url);
     }
     can_be_started(record)?;
-    in_the_background(registry, record, say)
+    let words = |texts: &[Text]| texts.iter().map(|text| text.0.clone()).collect::<Vec<_>>();
+    let ready = detach::start(&words(&record.options), &words(&record.argv), &record.folder(), say)?;
+    Ok(ready.url)
 }
 
 fn can_be_started(record: &Record) -> Result<(), Error> {
@@ -67,31 +66,6 @@ fn quoted(word: &OsStr) -> String {
         true => word.into_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
-}
-
-/// The one place that knows how a devrun is put into the background.
-fn in_the_background(
-    registry: &Registry,
-    record: &Record,
-    say: &mut dyn FnMut(Event),
-) -> Result<String, Error> {
-    let failed = |cause: String| {
-        Error::new(Kind::Internal, format!("{} could not be started in the background", record.name))
-            .cause(cause)
-    };
-    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
-    let fixed = ["-C".into(), record.cwd.0.clone(), "--owner".into(), "none".into()].into_iter();
-    // PORT in the environment is that of whoever calls, and was not meant for this server.
-    let port = std::env::var_os("PORT").map(|_| OsString::from(format!("--port={}", record.port)));
-    let options = port.into_iter().chain(record.options.iter().map(|text| text.0.clone()));
-    let argv = std::iter::once(OsString::from("--")).chain(record.argv.iter().map(|text| text.0.clone()));
-    let text = |word: OsString| word.into_string().map_err(|word| failed(format!("{word:?} is no text")));
-    let words: Vec<String> = fixed.chain(options).chain(argv).map(text).collect::<Result<_, _>>()?;
-    sys::start_apart(&program.to_string_lossy(), words.iter().map(String::as_str))
-        .map_err(|error| failed(error.to_string()))?;
-    let ready = until_ready(registry, &record.id, CLAIM, Some(READY)).ready(&record.name)?;
-    say(ready_event(&ready));
-    Ok(ready.url)
 }
 
 #[cfg(test)]

@@ -46,6 +46,14 @@ fn strip(bytes: &[u8], colours: bool) -> String {
     clean
 }
 
+/// The last lines of a piece of output, for an error that shows them.
+pub(crate) fn last_lines(bytes: &[u8]) -> String {
+    const LINES: usize = 20;
+    let text = strip_control(bytes);
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
 type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 
 /// What stood between `ESC [` and `m`, if it was that.

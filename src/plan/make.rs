@@ -15,8 +15,8 @@ use super::{
 };
 use crate::error::Error;
 
-/// How long a server has where something waits for its readiness.
-const WAITED_FOR: Duration = Duration::from_secs(5 * 60);
+/// How long somebody who waits for readiness waits.
+const READY_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// How deep scripts that run scripts are followed.
 const DEPTH: usize = 5;
@@ -32,12 +32,14 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
     let range = request.port_range.clone().unwrap_or_default();
     let around = facts.env.get("npm_lifecycle_event").map(String::as_str).filter(|event| *event != "npx");
     let script = seen.run.as_ref().and_then(|run| run.script.as_deref()).or(around);
+    let detached = request.detach.unwrap_or(false);
+    let waits = detached || request.then.is_some();
     Ok(Plan {
         id: names::id(&facts.cwd, request.name.as_deref(), &argv),
         name: request.name.clone().unwrap_or_else(|| names::default_name(facts, script)),
         cwd: facts.cwd.clone(),
         branch: facts.branch.clone(),
-        detached: request.detach.unwrap_or(false),
+        detached,
         ports: PortWish {
             wanted,
             derived: names::derived_port(&facts.cwd, &range),
@@ -46,13 +48,13 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
             extra: extra_ports(&request),
         },
         ready: request.ready.clone().unwrap_or(ReadyCheck::Path("/".into())),
-        ready_timeout: request.ready_timeout.or_else(|| somebody_waits(&request).then_some(WAITED_FOR)),
+        ready_timeout: request.ready_timeout.or(waits.then_some(READY_TIMEOUT)),
         stop: StopPolicy {
             signal: request.stop_signal.unwrap_or(StopSignal::Term),
             timeout: request.stop_timeout.unwrap_or(Duration::from_secs(5)),
         },
         spare: Spare { names: request.spare.clone(), kill_all: request.kill_all.unwrap_or(false) },
-        owner: request.owner.unwrap_or(Owner::Auto),
+        owner: request.owner.unwrap_or(if detached { Owner::None } else { Owner::Auto }),
         if_running: request.if_running.unwrap_or_default(),
         restart: request.restart.unwrap_or_default(),
         health: health(&request),
@@ -64,11 +66,6 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
         notes,
         argv,
     })
-}
-
-/// Whether something waits for readiness that would wait for ever.
-fn somebody_waits(request: &Request) -> bool {
-    request.then.is_some() || request.detach == Some(true)
 }
 
 /// Probing is on where any of its options is given, and where a hung server is to be restarted.

@@ -19,6 +19,7 @@ mod settings;
 mod tests;
 pub(crate) mod values;
 
+pub(crate) use config::variables;
 pub(crate) use facts::{Facts, Sources};
 pub(crate) use make::{argv, make};
 pub use port::{Port, PortRange};

@@ -11,6 +11,8 @@ mod macos;
 #[cfg(all(test, not(target_os = "macos")))]
 #[path = "macos/parse.rs"]
 mod macos_parse; // the pure part of macOS, tested wherever the tests run
+#[cfg(not(all(target_os = "linux", feature = "cli")))]
+mod no_pty;
 #[cfg(test)]
 pub(crate) mod testing;
 mod types;
@@ -26,6 +28,8 @@ pub(crate) use folder_poll::FolderWatch;
 pub(crate) use linux::*;
 #[cfg(target_os = "macos")]
 pub(crate) use macos::*;
+#[cfg(not(all(target_os = "linux", feature = "cli")))]
+pub(crate) use no_pty::{Pty, Typing};
 pub(crate) use types::*;
 #[cfg(unix)]
 pub(crate) use unix::*;

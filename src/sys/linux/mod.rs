@@ -8,6 +8,8 @@ mod fork;
 mod guard;
 pub(crate) mod ports;
 pub(crate) mod process;
+#[cfg(feature = "cli")]
+mod pty;
 mod sockets;
 mod stat;
 mod tcp_table;
@@ -17,6 +19,8 @@ mod wire;
 
 pub(crate) use adopted::{adopt_orphans, end_adopted};
 pub(crate) use folder_watch::FolderWatch;
+#[cfg(feature = "cli")]
+pub(crate) use pty::{Pty, Typing};
 pub(crate) use sockets::*;
 pub(crate) use tcp_table::listeners;
 pub(crate) use tree::Tree;
