@@ -161,10 +161,10 @@ impl Said {
 
 /// What `--json` made of an error, as an error.
 fn error(value: &Value) -> Error {
-    use Kind::{CannotExecute, Internal, NotFound, NotReady, PortTaken, Usage};
+    use Kind::{CannotExecute, Internal, NotFound, NotReady, NotRunning, PortTaken, Usage};
     let text = |key: &str| value[key].as_str().map(str::to_string);
     let of_code = |kind: &Kind| Some(u64::from(kind.exit_code())) == value["exit-code"].as_u64();
-    let kinds = [Usage, PortTaken, NotReady, Internal, CannotExecute, NotFound];
+    let kinds = [NotRunning, Usage, PortTaken, NotReady, Internal, CannotExecute, NotFound];
     let mut error =
         Error::new(kinds.into_iter().find(of_code).unwrap_or(Internal), text("error").unwrap_or_default());
     if let Some(cause) = text("cause") {

@@ -129,7 +129,7 @@ fn ended_meanwhile(registry: &Registry, plan: &Plan, run: Option<&str>) -> Resul
         None => Ok(None),
         Some(record) => {
             let what = format!("{} was started by another devrun and ended before it was ready", plan.name);
-            let error = Error::new(Kind::Internal, what).hint(format!("devrun logs {}", plan.name));
+            let error = Error::new(Kind::NotRunning, what).hint(format!("devrun logs {}", plan.name));
             Err(match record.reason {
                 Some(reason) => error.cause(reason),
                 None => error.cause("it was stopped"),

@@ -84,7 +84,7 @@ fn the_command_has_nothing_of_how_it_was_started() {
 fn an_end_before_readiness_is_an_error_with_the_last_lines_and_the_status_of_the_command() {
     let scratch = Scratch::new();
     let script =
-        "for n in $(seq 30); do echo line $n; done; printf '\\033[31mno such module\\033[0m\\n' >&2; exit 3";
+        "for n in $(seq 30); do echo line $n; done; printf '\\033[31mno such module\\033[0m\\n'; exit 3";
     let run = Running::spawn(scratch.devrun(["-d", "--", "sh", "-c", script]));
     let outcome = run.outcome(SOON);
     assert_eq!(outcome.ended, Ended::Status(3), "{outcome}");

@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::{Ended, Running, SOON, Scratch};
 
 impl Scratch {
-    /// `devrun ls --json`, which must have nothing to complain of.
+    /// What `devrun ls --json` lists, all or those that run; it must have nothing to complain of.
     #[track_caller]
     pub fn listed(&self, all: bool) -> Vec<Value> {
-        let arguments = ["ls", "--json"].into_iter().chain(all.then_some("--all"));
-        let outcome = Running::spawn(self.devrun(arguments)).outcome(SOON);
+        let outcome = Running::spawn(self.devrun(["ls", "--json"])).outcome(SOON);
         assert_eq!((outcome.ended, outcome.stderr.as_str()), (Ended::Status(0), ""), "{outcome}");
-        serde_json::from_str(&outcome.stdout).unwrap()
+        let servers: Vec<Value> = serde_json::from_str(&outcome.stdout).unwrap();
+        servers.into_iter().filter(|server| all || server["running"] == true).collect()
     }
 
     /// The names of the servers that `devrun ls` lists.
