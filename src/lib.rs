@@ -35,6 +35,8 @@ mod supervise;
 mod sys;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "cli")]
+mod then;
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]

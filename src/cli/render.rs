@@ -114,6 +114,8 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
         Event::LeaderLeft { pid } => {
             vec![format!("{devrun} the command has exited; pid {pid} of its tree goes on serving")]
         }
+        Event::ThenStarted { pid } => vec![format!("{devrun} runs the command of --then (pid {pid})")],
+        Event::ThenEnded { exit } => vec![format!("{devrun} the command of --then ended ({})", how(*exit))],
         Event::Stopping { cause } => {
             why(cause).map(|why| format!("{devrun} stopping: {why}")).into_iter().collect()
         }
@@ -122,10 +124,7 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
 }
 
 fn ended(devrun: &str, exit: Exit, killed: u32, left: &[crate::event::Left]) -> Vec<String> {
-    let mut line = match exit {
-        Exit::Code(code) => format!("{devrun} stopped (status {code})"),
-        Exit::Signal(signal) => format!("{devrun} stopped (signal {signal})"),
-    };
+    let mut line = format!("{devrun} stopped ({})", how(exit));
     if killed > 0 {
         line += &format!("; {killed} killed");
     }
@@ -142,6 +141,13 @@ fn ended(devrun: &str, exit: Exit, killed: u32, left: &[crate::event::Left]) -> 
     }
     lines.push(line);
     lines
+}
+
+fn how(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("status {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+    }
 }
 
 /// `None`: nothing that the user does not see anyway.

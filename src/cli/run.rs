@@ -11,8 +11,9 @@ use crate::attempt::Context;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
 use crate::plan::{self, Facts, Request, Sources};
-use crate::supervise::{self, Outcome};
+use crate::supervise::Outcome;
 use crate::sys::{self, Received};
+use crate::then;
 
 /// Runs the server until its tree is empty; ends as the command ended.
 pub(crate) fn run(request: Request) -> ExitCode {
@@ -63,7 +64,7 @@ fn supervise_here(request: Request, facts: &Facts, style: Style) -> Result<Outco
         }
     };
     let context = Context { stops, environment: Vec::new(), owns_process: true };
-    runtime.block_on(supervise::run(&plan, context, &mut say))
+    runtime.block_on(then::run(&plan, context, &mut say))
 }
 
 fn listen_for_signals(stop: UnboundedSender<StopCause>) -> Result<(), Error> {

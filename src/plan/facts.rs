@@ -87,6 +87,10 @@ impl Facts {
             }
             settings = settings.over(found);
         }
+        if env.contains_key("DEVRUN_ID") {
+            // The outer devrun has the same files and variables, and does these already.
+            (settings.then, settings.detach, settings.open) = (None, None, None);
+        }
         let package = up(&cwd, "package.json").map(|(dir, text)| Package::read(dir, &text));
         let notes = package.iter().filter_map(|package| {
             let why = package.damaged.as_ref()?;

@@ -43,7 +43,7 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
             extra: extra_ports(&request),
         },
         ready: request.ready.clone().unwrap_or(ReadyCheck::Path("/".into())),
-        ready_timeout: request.ready_timeout,
+        ready_timeout: request.ready_timeout.or_else(|| ready_timeout(&request)),
         stop: StopPolicy {
             signal: request.stop_signal.unwrap_or(StopSignal::Term),
             timeout: request.stop_timeout.unwrap_or(Duration::from_secs(5)),
@@ -61,6 +61,11 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
         notes,
         argv,
     })
+}
+
+/// Where somebody waits for the end, a server that never gets ready must not keep them for ever.
+fn ready_timeout(request: &Request) -> Option<Duration> {
+    request.then.is_some().then_some(Duration::from_secs(300))
 }
 
 /// Probing is on where any of its options is given, and where a hung server is to be restarted.

@@ -17,6 +17,8 @@ pub(crate) mod script;
 mod settings;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "cli")]
+mod then;
 pub(crate) mod values;
 
 pub(crate) use facts::{Facts, Sources};

@@ -17,7 +17,7 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-pub(crate) use exec::exec;
+pub(crate) use exec::{SHELL, exec};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 #[cfg(target_os = "macos")]

@@ -60,6 +60,23 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "spare",
             "supervise",
             "sys",
+            "then",
+        ],
+    ),
+    (
+        "then",
+        &[
+            "attempt",
+            "error",
+            "event",
+            "launch",
+            "lifecycle",
+            "plan",
+            "registry",
+            "spare",
+            "spawn",
+            "supervise",
+            "sys",
         ],
     ),
 ];
