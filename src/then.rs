@@ -18,7 +18,7 @@ use crate::attempt::Context;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
 use crate::launch::SHORT_GRACE;
-use crate::plan::{Plan, StopSignal};
+use crate::plan::{self, Plan, StopSignal};
 use crate::registry::{Registry, new_run_id};
 use crate::supervise::{self, Outcome};
 use crate::sys::{self, SavedTerminal, Tree, TreeEvent};
@@ -71,7 +71,7 @@ pub(crate) async fn run(plan: &Plan, context: Context, say: &mut dyn FnMut(Event
 /// The second command.
 struct Then<'a> {
     plan: &'a Plan,
-    command: &'a str,
+    command: &'a plan::Then,
     owns_process: bool,
     to_server: UnboundedSender<StopCause>,
     stage: Stage,
@@ -91,7 +91,7 @@ struct Then<'a> {
 impl<'a> Then<'a> {
     fn new(
         plan: &'a Plan,
-        command: &'a str,
+        command: &'a plan::Then,
         owns_process: bool,
         to_server: UnboundedSender<StopCause>,
     ) -> Self {
@@ -229,7 +229,7 @@ impl<'a> Then<'a> {
         let Some(exit) = self.exit.or(killed) else { return Ok(server) };
         match self.cause {
             Some(StopCause::LeaderExited) => {
-                let text = format!("{} ended while the command of --then ran", self.plan.name);
+                let text = format!("{} ended while the chained command ran", self.plan.name);
                 let error = server.error.or_else(|| Some(Error::new(Kind::Internal, text)));
                 Ok(Outcome { error, ..server })
             }

@@ -22,6 +22,8 @@ pub(crate) enum Invocation {
     Stop { name: Option<String>, all: bool },
     /// End ghosts, forget servers whose folder is gone.
     Clean { dry_run: bool },
+    /// Run Tauri's `dev` beside this project's dev server.
+    Tauri { args: Vec<OsString> },
     /// Print completions.
     Completions { shell: clap_complete::Shell },
     /// devrun as the script shell of a package manager: `-c SCRIPT [ARGS]`.
@@ -47,6 +49,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
         Some(Command::Ls { json, all }) => Invocation::Ls { json, all },
         Some(Command::Stop { name, all }) => Invocation::Stop { name, all },
         Some(Command::Clean { dry_run }) => Invocation::Clean { dry_run },
+        Some(Command::Tauri { args }) => Invocation::Tauri { args },
         Some(Command::Completions { shell }) => Invocation::Completions { shell },
     })
 }
@@ -77,7 +80,7 @@ fn written(matches: &ArgMatches) -> Vec<OsString> {
     version,
     args_conflicts_with_subcommands = true,
     args_override_self = true,
-    override_usage = "devrun [OPTIONS] [--] COMMAND [ARGS]...\n       devrun [OPTIONS]\n       devrun ls | stop | clean | completions",
+    override_usage = "devrun [OPTIONS] [--] COMMAND [ARGS]...\n       devrun [OPTIONS]\n       devrun ls | stop | clean | tauri | completions",
     after_help = "Without a command: this project's own (package.json \"dev\", else `cargo run`).\n\
                   {port} {port:NAME} {host} {url} {name} in the command's arguments are filled in.\n\
                   Every option can be set as DEVRUN_OPTION, in devrun.toml and in package.json \"devrun\".\n\
@@ -115,6 +118,13 @@ enum Command {
         /// Only say what would be done
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Run `tauri dev`, its dev server on a free port: devrun tauri dev [ARGS]...
+    #[command(disable_help_flag = true)]
+    Tauri {
+        /// Tauri's own: dev [ARGS]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        args: Vec<OsString>,
     },
     /// Print completions for a shell
     Completions {

@@ -11,6 +11,7 @@ mod render;
 mod run;
 pub(crate) mod script_shell;
 mod stop;
+mod tauri;
 mod trace;
 
 pub use main::main;

@@ -114,8 +114,8 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
         Event::LeaderLeft { pid } => {
             vec![format!("{devrun} the command has exited; pid {pid} of its tree goes on serving")]
         }
-        Event::ThenStarted { pid } => vec![format!("{devrun} runs the command of --then (pid {pid})")],
-        Event::ThenEnded { exit } => vec![format!("{devrun} the command of --then ended ({})", how(*exit))],
+        Event::ThenStarted { pid } => vec![format!("{devrun} the chained command runs (pid {pid})")],
+        Event::ThenEnded { exit } => vec![format!("{devrun} the chained command ended ({})", how(*exit))],
         Event::Stopping { cause } => {
             why(cause).map(|why| format!("{devrun} stopping: {why}")).into_iter().collect()
         }

@@ -15,6 +15,7 @@ pub(crate) mod request;
 mod runner;
 pub(crate) mod script;
 mod settings;
+pub(crate) mod tauri;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "cli")]

@@ -20,6 +20,7 @@ mod ports;
 mod readiness;
 mod secrets;
 mod staying_alive;
+mod tauri;
 mod terminal;
 mod then;
 mod tidy;

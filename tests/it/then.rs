@@ -119,7 +119,7 @@ fn a_server_that_dies_meanwhile_ends_it_too_and_that_is_no_success() {
         let server = scratch.fixture(&format!("shape=alone after=1500 then={leave}"));
         let outcome = start(&scratch, &then.line(), "--stop-timeout 1s", &server).outcome(SOON);
         assert_eq!(outcome.ended, ended, "{outcome}");
-        assert!(outcome.stderr.contains("ended while the command of --then ran"), "{outcome}");
+        assert!(outcome.stderr.contains("ended while the chained command ran"), "{outcome}");
         dead(&scratch, &[&server, &then]);
     }
 }
