@@ -24,6 +24,10 @@ pub(crate) enum Invocation {
     Clean { dry_run: bool },
     /// Run Tauri's `dev` beside this project's dev server.
     Tauri { args: Vec<OsString> },
+    /// Look at this machine and this project, and try the promises.
+    Doctor { json: bool },
+    /// Be the dev server of the doctor's trials.
+    DoctorServer,
     /// Print completions.
     Completions { shell: clap_complete::Shell },
     /// devrun as the script shell of a package manager: `-c SCRIPT [ARGS]`.
@@ -50,6 +54,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
         Some(Command::Stop { name, all }) => Invocation::Stop { name, all },
         Some(Command::Clean { dry_run }) => Invocation::Clean { dry_run },
         Some(Command::Tauri { args }) => Invocation::Tauri { args },
+        Some(Command::Doctor { serve: true, .. }) => Invocation::DoctorServer,
+        Some(Command::Doctor { json, serve: false }) => Invocation::Doctor { json },
         Some(Command::Completions { shell }) => Invocation::Completions { shell },
     })
 }
@@ -80,7 +86,7 @@ fn written(matches: &ArgMatches) -> Vec<OsString> {
     version,
     args_conflicts_with_subcommands = true,
     args_override_self = true,
-    override_usage = "devrun [OPTIONS] [--] COMMAND [ARGS]...\n       devrun [OPTIONS]\n       devrun ls | stop | clean | tauri | completions",
+    override_usage = "devrun [OPTIONS] [--] COMMAND [ARGS]...\n       devrun [OPTIONS]\n       devrun ls | stop | clean | tauri | doctor | completions",
     after_help = "Without a command: this project's own (package.json \"dev\", else `cargo run`).\n\
                   {port} {port:NAME} {host} {url} {name} in the command's arguments are filled in.\n\
                   Every option can be set as DEVRUN_OPTION, in devrun.toml and in package.json \"devrun\".\n\
@@ -125,6 +131,14 @@ enum Command {
         /// Tauri's own: dev [ARGS]
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         args: Vec<OsString>,
+    },
+    /// Look at this machine and this project, try the promises
+    Doctor {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+        #[arg(long, hide = true)]
+        serve: bool,
     },
     /// Print completions for a shell
     Completions {

@@ -6,7 +6,7 @@ use clap::error::ContextKind;
 
 use super::args::{self, Invocation};
 use super::render::Style;
-use super::{clean, completions, ls, run, script_shell, stop, tauri};
+use super::{clean, completions, doctor, ls, run, script_shell, stop, tauri};
 use crate::error::{Error, Kind};
 
 /// Runs the program; returns its exit status.
@@ -23,6 +23,8 @@ pub fn main() -> ExitCode {
         Ok(Invocation::Stop { name, all }) => answered(style, stop::run(name.as_deref(), all, style)),
         Ok(Invocation::Clean { dry_run }) => answered(style, clean::run(dry_run, style)),
         Ok(Invocation::Tauri { args }) => tauri::run(&args),
+        Ok(Invocation::Doctor { json }) => doctor::run(json, style),
+        Ok(Invocation::DoctorServer) => doctor::serve(),
         // Help and version.
         Err(told) if !told.use_stderr() => {
             let _ = told.print();

@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod browser;
 mod clean;
 pub(crate) mod completions;
+mod doctor;
 pub(crate) mod escape;
 mod ls;
 mod main;

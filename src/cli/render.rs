@@ -25,7 +25,7 @@ impl Style {
         Self { json, quiet, colour: wanted && !json && std::io::stderr().is_terminal() }
     }
 
-    fn paint(self, code: &str, text: &str) -> String {
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }
 }

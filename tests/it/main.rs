@@ -8,6 +8,7 @@ mod bad_input;
 mod big_trees;
 mod callers;
 mod census;
+mod doctor;
 mod exit_status;
 mod frameworks;
 mod ghosts;

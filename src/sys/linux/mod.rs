@@ -3,6 +3,8 @@
 mod adopted;
 mod ending;
 mod exec;
+#[cfg(feature = "cli")]
+mod features;
 mod fork;
 mod guard;
 pub(crate) mod ports;
@@ -15,6 +17,8 @@ mod walk;
 mod wire;
 
 pub(crate) use adopted::{adopt_orphans, end_adopted};
+#[cfg(feature = "cli")]
+pub(crate) use features::{SEES_ENVIRONMENTS, features};
 pub(crate) use sockets::*;
 pub(crate) use tcp_table::listeners;
 pub(crate) use tree::Tree;

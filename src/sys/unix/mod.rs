@@ -9,6 +9,8 @@ pub(crate) mod lock;
 mod pipe;
 mod signals;
 mod terminal;
+#[cfg(feature = "cli")]
+mod trial;
 mod watch;
 
 pub(crate) use apart::{URL_OPENERS, start_apart};
@@ -22,4 +24,6 @@ pub(crate) type Held = std::os::fd::OwnedFd;
 #[cfg(feature = "cli")]
 pub(crate) use signals::on_ending_signals;
 pub(crate) use terminal::{SavedTerminal, has_terminal};
+#[cfg(feature = "cli")]
+pub(crate) use trial::in_a_terminal;
 pub(crate) use watch::first_to_end;
