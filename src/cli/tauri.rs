@@ -2,12 +2,12 @@
 //! where the server is. Reading Tauri's configuration is for `plan`, running both for `then`.
 
 use std::ffi::OsString;
-use std::path::Path;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use super::render::Style;
-use super::run;
+use super::{run, script_shell};
 use crate::error::{Error, Kind};
 use crate::plan::facts::tauri;
 use crate::plan::tauri::Arguments;
@@ -21,10 +21,31 @@ const READY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Runs both until either ends; ends as Tauri's command line ended.
 pub(crate) fn run(args: &[OsString]) -> ExitCode {
     let mut style = Style::new(false, false);
+    if script_shell::bypassed() {
+        return run::fail(style, &bypass(args));
+    }
     match supervise(args, &mut style) {
         Ok(outcome) => run::end(outcome, style),
         Err(error) => run::fail(style, &error),
     }
+}
+
+/// `DEVRUN=0`: becomes Tauri's command line as it stands. Returns only if that fails.
+fn bypass(args: &[OsString]) -> Error {
+    let words = here().and_then(|here| command_line(&here));
+    let mut words = match words {
+        Ok(words) => words.into_iter(),
+        Err(error) => return error,
+    };
+    let mut command = Command::new(words.next().expect("a command has a program"));
+    command.args(words).args(args);
+    Error::new(Kind::CannotExecute, "Tauri's command line can't be executed").source(sys::exec(command))
+}
+
+fn here() -> Result<PathBuf, Error> {
+    std::env::current_dir().map_err(|error| {
+        Error::new(Kind::Usage, "the current folder is gone").source(error).hint("cd to a folder that exists")
+    })
 }
 
 fn supervise(args: &[OsString], style: &mut Style) -> Result<Outcome, Error> {
@@ -46,9 +67,7 @@ fn supervise(args: &[OsString], style: &mut Style) -> Result<Outcome, Error> {
 /// The dev server as the plan, Tauri's command line as what runs beside it.
 fn plan_for(args: &[OsString], style: &mut Style) -> Result<Plan, Error> {
     let mut args = Arguments::of(args)?;
-    let here = std::env::current_dir().map_err(|error| {
-        Error::new(Kind::Usage, "the current folder is gone").source(error).hint("cd to a folder that exists")
-    })?;
+    let here = here()?;
     let mut tauri = tauri::find(&here)?.ok_or_else(|| {
         Error::new(Kind::Usage, "this is no Tauri project")
             .cause(format!("there is no src-tauri/tauri.conf.json in {} or above", here.display()))

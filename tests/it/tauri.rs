@@ -200,3 +200,13 @@ fn a_folder_without_tauri_is_told_so() {
     let outcome = Running::spawn(scratch.devrun(["tauri", "build"])).outcome(SOON);
     assert_eq!(outcome.ended, Ended::Status(2), "{outcome}");
 }
+
+#[test]
+fn bypassed_it_is_tauri_and_nothing_else() {
+    let project = Project::new("npm run dev");
+    let mut command = project.scratch.devrun(["tauri", "--version"]);
+    command.env("DEVRUN", "0");
+    let outcome = Running::spawn(command).outcome(SOON);
+    assert!(outcome.stdout.starts_with("tauri-cli "), "{outcome}");
+    assert_eq!(outcome.ended, Ended::Status(0), "{outcome}");
+}

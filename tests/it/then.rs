@@ -1,8 +1,6 @@
 //! Promise 35: `--then` runs once the server is ready, its status is ours, and however the run ends nothing is left
 //! of either.
 
-use std::time::{Duration, Instant};
-
 use crate::support::{
     Ended, Fixture, LIMIT, Outcome, Pty, Running, SOON, Scratch, Signal, eventually, get, kill, kill_group,
     words,
@@ -97,16 +95,13 @@ fn ctrl_c_ends_both_and_typed_twice_it_does_so_at_once() {
     then.stands();
     bash.is_foreground(then.leader());
     bash.type_in("\x03");
-    let both = Duration::from_secs(10);
-    let typed = Instant::now();
     // The first one must have been heard as such: it ends no process here, so its echo is all there is to see.
     bash.shows("^C");
     bash.type_in("\x03");
-    eventually(both, || {
+    eventually(LIMIT, || {
         then.gone()?;
         server.gone()
     });
-    assert!(typed.elapsed() < both);
     bash.type_in("echo over-$?\n");
     bash.shows("over-130");
 }
