@@ -5,14 +5,15 @@ use std::cell::Cell;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::error::Error;
 use crate::event::{Event, Exit, Left, LeftWhy, Seen, StopCause};
+use crate::health::{Change, Health};
 use crate::launch::{self, Launched, SHORT_GRACE};
-use crate::lifecycle::{self, Act, Early, Grace, Input, Leader, Signalled, State};
+use crate::lifecycle::{self, Act, Early, Ended, Grace, Input, Leader, Signalled, State};
 use crate::output::{self, Diagnosis, Streams};
-use crate::plan::Plan;
+use crate::plan::{Plan, RestartPolicy};
 use crate::ready::{self, Answer, NotReady};
 use crate::session::Session;
 use crate::sys::process::{self, Process};
@@ -33,6 +34,8 @@ const GROUP_STOP: Duration = Duration::from_millis(50);
 pub(crate) struct Context {
     /// Who wants the server to stop, and why.
     pub(crate) stops: UnboundedReceiver<StopCause>,
+    /// The way to say so.
+    pub(crate) stop: UnboundedSender<StopCause>,
     /// Further variables for the command.
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// This process does nothing but run the server: what its guard leaves becomes its own.
@@ -53,6 +56,9 @@ pub(crate) struct Attempt<'a> {
     exit: Option<Exit>,
     ready_at: Option<Instant>,
     answer: Option<Answer>,
+    health: Option<Health>,
+    /// What was seen when it was found unhealthy.
+    hung: Option<Seen>,
     /// Why it will not become ready, in words.
     not_ready: Option<String>,
     emptied: Emptied,
@@ -70,13 +76,12 @@ struct Emptied {
 
 /// How one start ended.
 pub(crate) struct End {
-    pub(crate) exit: Exit,
-    pub(crate) cause: Option<StopCause>,
-    pub(crate) early: Early,
+    pub(crate) ended: Ended,
     pub(crate) killed: u32,
     pub(crate) left: Vec<Left>,
-    pub(crate) guard_lost: bool,
     pub(crate) error: Option<Error>,
+    /// The end of what it said, where that was read.
+    pub(crate) tail: Vec<u8>,
 }
 
 impl<'a> Attempt<'a> {
@@ -89,13 +94,14 @@ impl<'a> Attempt<'a> {
     ) -> Result<Self, Error> {
         let Launched { tree, output, terminal, owners, started } =
             launch::launch(plan, session, &context.environment)?;
-        session.started(&tree, say);
+        session.started(&tree, !context.owns_process, say);
         say(Event::Started {
             name: plan.name.clone(),
             url: session.url().to_string(),
             port: session.port(),
             pid: tree.leader(),
             cwd: plan.cwd.clone(),
+            extra_ports: session.port_set().extra.into_iter().collect(),
         });
         Ok(Self {
             plan,
@@ -110,6 +116,8 @@ impl<'a> Attempt<'a> {
             exit: None,
             ready_at: None,
             answer: None,
+            health: None,
+            hung: None,
             not_ready: None,
             emptied: Emptied::default(),
             follow_stop: None,
@@ -145,6 +153,7 @@ impl<'a> Attempt<'a> {
                 event = self.tree.next() => self.tree_event(event, say),
                 Some(cause) = stops.recv() => Some(Input::Stop(cause)),
                 pid = &mut owner_gone, if up => Some(Input::Stop(StopCause::OwnerGone(pid))),
+                change = Health::next(&mut self.health), if up => Some(self.health_changed(change)),
                 answer = &mut readiness, if starting => Some(self.readiness(answer)),
                 () = at(deadline), if starting => Some(Input::ReadyTimedOut),
                 () = at(Some(waiting)), if starting => {
@@ -167,9 +176,9 @@ impl<'a> Attempt<'a> {
             if let Some(input) = input {
                 self.step(input, say);
             }
-            if let State::Over { cause } = &self.state {
-                let cause = cause.clone();
-                return self.end(cause, listened.get(), seen.get());
+            if let State::Over { cause, for_good } = &self.state {
+                let (cause, for_good) = (cause.clone(), *for_good);
+                return self.end(cause, for_good, listened.get(), seen.get());
             }
         }
     }
@@ -263,9 +272,31 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    fn health_changed(&mut self, change: Change) -> Input {
+        match change {
+            Change::Hung(seen) => {
+                self.hung = Some(seen);
+                Input::Hung { restart: self.plan.restart != RestartPolicy::Never }
+            }
+            Change::Recovered => Input::Recovered,
+        }
+    }
+
+    /// Asks from now on whether it still answers where it did.
+    fn watch_health(&mut self) {
+        let (Some(check), Some(answer)) = (&self.plan.health, &self.answer) else { return };
+        let (port, guard, question) = (answer.port, self.tree.guard(), check.check.at(answer.port));
+        self.health = Some(Health::watch(check, move || ready::Target {
+            port,
+            check: question.clone(),
+            members: Box::new(move || process::members(guard)),
+            lines: None,
+        }));
+    }
+
     /// One step of the lifecycle, and what it says to do.
     fn step(&mut self, input: Input, say: &mut dyn FnMut(Event)) {
-        let state = std::mem::replace(&mut self.state, State::Over { cause: None });
+        let state = std::mem::replace(&mut self.state, State::Over { cause: None, for_good: false });
         let (state, act) = lifecycle::step(state, input, self.started.elapsed());
         tracing::info!(target: "devrun::attempt", ?state, ?act);
         self.state = state;
@@ -276,6 +307,15 @@ impl<'a> Attempt<'a> {
                 let pid = self.serving_member().unwrap_or_else(|| self.tree.guard());
                 self.session.saw_members(&self.tree);
                 say(Event::LeaderLeft { pid });
+            }
+            Some(Act::AnnounceUnhealthy) => {
+                let seen = self.hung.unwrap_or(Seen::NoAnswer);
+                say(Event::Unhealthy { seen });
+                self.session.health(Some(seen));
+            }
+            Some(Act::AnnounceHealthy) => {
+                say(Event::Healthy);
+                self.session.health(None);
             }
             Some(Act::Stop { grace, signalled }) => {
                 let timeout = self.plan.stop.timeout;
@@ -318,9 +358,10 @@ impl<'a> Attempt<'a> {
         let (url, port, pid) = (answer.url.clone(), answer.port, self.tree.leader());
         say(Event::Ready { url: url.clone(), port, pid, ms });
         self.session.ready(&url, ms, &self.tree);
+        self.watch_health();
     }
 
-    fn end(mut self, cause: Option<StopCause>, listened: bool, seen: Seen) -> End {
+    fn end(mut self, cause: Option<StopCause>, for_good: bool, listened: bool, seen: Seen) -> End {
         let tail = self.output.take().map(Streams::finish).unwrap_or_default();
         if let Some(terminal) = &self.terminal {
             terminal.restore();
@@ -349,8 +390,10 @@ impl<'a> Attempt<'a> {
             guard_lost: self.emptied.guard_lost,
             diagnosis,
         });
+        let ready_for = self.ready_at.map(|ready| ready.elapsed()).unwrap_or_default();
         let Emptied { killed, left, guard_lost } = self.emptied;
-        End { exit, cause, early, killed, left, guard_lost, error }
+        let ended = Ended { early, exit, cause, for_good, guard_lost, ready_for };
+        End { ended, killed, left, error, tail }
     }
 }
 

@@ -10,13 +10,17 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::attempt::Context;
 use crate::error::{Error, Kind};
 use crate::event::Event;
-use crate::plan::{self, Facts, Port, PortRange, ReadyCheck, Request, Sources};
-use crate::server::{Server, Shared};
+use crate::events::Events;
+use crate::plan::values::PortVariable;
+use crate::plan::{
+    self, Facts, IfRunning, Port, PortRange, ReadyCheck, Request, RestartPolicy, Sources, StopSignal,
+};
+use crate::server::{Server, Shared, off_thread};
 use crate::supervise::{self, Outcome};
 
 /// How long [`Builder::start`] waits for readiness unless told otherwise.
@@ -27,6 +31,7 @@ pub struct Builder {
     request: Request,
     environment: Vec<(OsString, OsString)>,
     listener: Option<Box<dyn FnMut(&Event) + Send>>,
+    events: Vec<UnboundedSender<Event>>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -39,7 +44,7 @@ impl std::fmt::Debug for Builder {
 impl Builder {
     pub(crate) fn new(program: &OsStr) -> Self {
         let request = Request { command: vec![program.into()], ..Request::default() };
-        Self { request, environment: Vec::new(), listener: None }
+        Self { request, environment: Vec::new(), listener: None, events: Vec::new() }
     }
 
     /// Adds an argument of the command. `{port}`, `{url}`, `{host}` and `{name}` stand for their values.
@@ -106,6 +111,41 @@ impl Builder {
         self
     }
 
+    /// Gives this variable a second, separate port, which [`Server::extra_port`] and `{port:NAME}` name.
+    #[must_use]
+    pub fn extra_port(mut self, variable: impl Into<String>, name: impl Into<String>) -> Self {
+        self.request.port_env.push(PortVariable { variable: variable.into(), name: Some(name.into()) });
+        self
+    }
+
+    /// Sets this variable to the server's port, besides `PORT`.
+    #[must_use]
+    pub fn port_variable(mut self, variable: impl Into<String>) -> Self {
+        self.request.port_env.push(PortVariable { variable: variable.into(), name: None });
+        self
+    }
+
+    /// Only sets the environment: no argument is added to the command to tell it its port.
+    #[must_use]
+    pub fn no_inject(mut self) -> Self {
+        self.request.no_inject = Some(true);
+        self
+    }
+
+    /// Counts the server as ready when a GET of this URL is answered with a status below 500, wherever it leads.
+    #[must_use]
+    pub fn ready_url(mut self, url: impl Into<String>) -> Self {
+        self.request.ready = Some(ReadyCheck::Url(url.into()));
+        self
+    }
+
+    /// Counts the server as ready as soon as the command runs.
+    #[must_use]
+    pub fn ready_at_once(mut self) -> Self {
+        self.request.ready = Some(ReadyCheck::None);
+        self
+    }
+
     /// Counts the server as ready when it accepts a connection on its port.
     #[must_use]
     pub fn ready_when_listening(mut self) -> Self {
@@ -117,6 +157,63 @@ impl Builder {
     #[must_use]
     pub fn ready_timeout(mut self, timeout: Duration) -> Self {
         self.request.ready_timeout = Some(timeout);
+        self
+    }
+
+    /// Starts the server again when it ends by itself or hangs. Default: [`RestartPolicy::Never`].
+    #[must_use]
+    pub fn restart(mut self, policy: RestartPolicy) -> Self {
+        self.request.restart = Some(policy);
+        self
+    }
+
+    /// Goes on asking a ready server whether it answers, so often; at least every 100 ms. Default: not at all, and
+    /// every 5 seconds with a restart policy. [`Event::Unhealthy`] and [`Event::Healthy`] tell.
+    #[must_use]
+    pub fn health_interval(mut self, interval: Duration) -> Self {
+        self.request.health_interval = Some(interval.max(Duration::from_millis(100)));
+        self
+    }
+
+    /// So many questions without an answer in a row make it unhealthy. Default: 3.
+    #[must_use]
+    pub fn health_retries(mut self, retries: u32) -> Self {
+        self.request.health_retries = Some(retries.max(1));
+        self
+    }
+
+    /// Asks a ready server for this path. Default: as for readiness.
+    #[must_use]
+    pub fn health_path(mut self, path: impl Into<String>) -> Self {
+        self.request.health = Some(ReadyCheck::Path(path.into()));
+        self
+    }
+
+    /// Stops the same server first, if it runs already. Default: that is an error.
+    #[must_use]
+    pub fn replace_running(mut self) -> Self {
+        self.request.if_running = Some(IfRunning::Replace);
+        self
+    }
+
+    /// The signal that asks the server's processes to end. Default: SIGTERM.
+    #[must_use]
+    pub fn stop_signal(mut self, signal: StopSignal) -> Self {
+        self.request.stop_signal = Some(signal);
+        self
+    }
+
+    /// Leaves this program running when the server ends, if it started it in a session of its own.
+    #[must_use]
+    pub fn spare(mut self, program: impl Into<String>) -> Self {
+        self.request.spare.push(program.into());
+        self
+    }
+
+    /// Leaves nothing running: no browser, no editor, no shared daemon.
+    #[must_use]
+    pub fn kill_all(mut self) -> Self {
+        self.request.kill_all = Some(true);
         self
     }
 
@@ -134,20 +231,52 @@ impl Builder {
         self
     }
 
+    /// All events from the start on, as a stream beside whatever else listens.
+    ///
+    /// ```no_run
+    /// use devrun::Server;
+    ///
+    /// let (builder, events) = Server::command("npm").args(["run", "dev"]).events();
+    /// let server = builder.start()?;
+    /// std::thread::spawn(|| events.for_each(|event| println!("{event:?}")));
+    /// server.wait()?;
+    /// # Ok::<(), devrun::Error>(())
+    /// ```
+    #[must_use]
+    pub fn events(mut self) -> (Self, Events) {
+        let (sender, events) = Events::channel();
+        self.events.push(sender);
+        (self, events)
+    }
+
+    /// As [`start`](Self::start), for async code on any runtime. Dropping the future ends what was started.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), devrun::Error> {
+    /// let server = devrun::Server::command("npm").args(["run", "dev"]).start_async().await?;
+    /// println!("{} answers", server.url());
+    /// server.stop_async().await
+    /// # }
+    /// ```
+    pub async fn start_async(self) -> Result<Server, Error> {
+        off_thread(|| self.start()).await
+    }
+
     /// Starts the server and returns when it is ready.
     ///
     /// Blocks the calling thread; in async code, call it through your runtime's way of blocking. Errs when the
     /// command can't be found or executed, when no port is free, when the server exits before it is ready or is
     /// not ready in time, and when the same server runs already. After an error nothing is left running.
     pub fn start(self) -> Result<Server, Error> {
-        let Builder { mut request, environment, listener } = self;
+        let Builder { mut request, environment, listener, events } = self;
         request.ready_timeout.get_or_insert(READY_TIMEOUT);
         let facts = Facts::gather(&request, Sources::None)?;
         let plan = plan::make(request, &facts)?;
         let (stop, stops) = unbounded_channel();
-        let context = Context { stops, environment, owns_process: false };
-        let server =
-            Server::on_a_thread(stop, move |shared| supervise_here(&plan, context, listener, shared))?;
+        let context = Context { stops, stop: stop.clone(), environment, owns_process: false };
+        let server = Server::on_a_thread(stop, move |shared| {
+            supervise_here(&plan, context, listener, &events, shared)
+        })?;
         server.wait_until_ready()?;
         Ok(server)
     }
@@ -157,6 +286,7 @@ fn supervise_here(
     plan: &plan::Plan,
     context: Context,
     mut listener: Option<Box<dyn FnMut(&Event) + Send>>,
+    events: &[UnboundedSender<Event>],
     shared: &Shared,
 ) -> Result<Outcome, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
@@ -166,6 +296,10 @@ fn supervise_here(
         shared.heard(&event);
         if let Some(listener) = &mut listener {
             listener(&event);
+        }
+        for sender in events {
+            // Nobody has to listen on.
+            let _ = sender.send(event.clone());
         }
     };
     runtime.block_on(supervise::run(plan, context, &mut say))

@@ -14,6 +14,7 @@ pub struct Error {
 
 /// The classes of failure that a caller can tell apart; each has an exit status of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// The command line, the environment or a configuration file asks for something that can't be (2).
     Usage,

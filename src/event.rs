@@ -1,6 +1,7 @@
 //! What happens to a server, as one closed enum. The console, `--json`, the record and the library's user are
 //! sinks of the same stream; nothing else in devrun talks while a server runs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -10,6 +11,7 @@ use crate::plan::Port;
 /// One thing that happened. `--json` prints each as one JSON object a line, tagged by `event`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Event {
     /// Something that the user should know and need not act on.
     Note {
@@ -60,6 +62,8 @@ pub enum Event {
         pid: u32,
         /// The folder it runs in.
         cwd: PathBuf,
+        /// Its further ports, by name.
+        extra_ports: BTreeMap<String, Port>,
     },
     /// Not ready yet; what is seen so far.
     Waiting {
@@ -97,6 +101,8 @@ pub enum Event {
     GaveUp {
         /// Why, in words.
         reason: String,
+        /// The end of what it said, where devrun reads that; a server in a terminal talks to it directly.
+        last_lines: Vec<String>,
     },
     /// It was ready and does not answer any more.
     Unhealthy {
@@ -161,9 +167,22 @@ pub enum Seen {
     NotHttp,
 }
 
+impl Seen {
+    /// As a part of a sentence.
+    pub(crate) fn in_words(self) -> String {
+        match self {
+            Seen::NothingListens => "nothing listens".into(),
+            Seen::NoAnswer => "it listens and does not answer".into(),
+            Seen::Status(status) => format!("it answers with status {status}"),
+            Seen::NotHttp => "it answers, but not in HTTP".into(),
+        }
+    }
+}
+
 /// Why a tree is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum StopCause {
     /// Ctrl-C or Ctrl-\ was typed: the whole foreground group has the signal already.
     Keyboard(i32),
@@ -197,6 +216,15 @@ pub enum Exit {
     Code(i32),
     /// Of this signal.
     Signal(i32),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "status {code}"),
+            Exit::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
 }
 
 /// A process that was not ended.

@@ -10,14 +10,20 @@
 //! ```
 //!
 //! [`Server::command`] makes a [`Builder`], [`Builder::start`] a [`Server`]; what happens meanwhile comes to
-//! [`Builder::on_event`] as [`Event`]s. The default feature `cli` is the program `devrun`; a library does without it.
+//! [`Builder::on_event`], or as a stream from [`Builder::events`], as [`Event`]s. Every call that waits has a twin for
+//! async code, on any runtime: [`Builder::start_async`], [`Server::stop_async`], [`Server::wait_async`].
+//!
+//! The default feature `cli` is the program `devrun`; a library does without it.
 
 #![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))] // what only the command line needs
 
 mod attempt;
 mod builder;
+mod control;
 mod error;
 mod event;
+mod events;
+mod health;
 mod launch;
 mod lifecycle;
 mod outcome;
@@ -29,6 +35,7 @@ mod ready;
 mod registry;
 mod server;
 mod session;
+mod single;
 mod spare;
 mod spawn;
 mod supervise;
@@ -45,5 +52,6 @@ pub mod cli;
 pub use builder::Builder;
 pub use error::{Error, Kind};
 pub use event::{Event, Exit, Left, LeftWhy, Seen, StopCause};
-pub use plan::{Port, PortRange};
+pub use events::Events;
+pub use plan::{Port, PortRange, RestartPolicy, StopSignal};
 pub use server::Server;

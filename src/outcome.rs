@@ -80,11 +80,8 @@ fn not_ready(facts: &Facts) -> Error {
 }
 
 fn exited_early(facts: &Facts) -> Error {
-    let how = match facts.exit {
-        Exit::Code(code) => format!("status {code}"),
-        Exit::Signal(signal) => format!("signal {signal}"),
-    };
-    let error = Error::new(Kind::Internal, format!("{} ended before it was ready ({how})", facts.plan.name));
+    let what = format!("{} ended before it was ready ({})", facts.plan.name, facts.exit);
+    let error = Error::new(Kind::Internal, what);
     match &facts.diagnosis {
         Some(diagnosis) => told_by_output(error, diagnosis, facts.port),
         None => error,

@@ -1,5 +1,6 @@
 //! A handle on a running server: the thread that supervises it, and what both know.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -27,9 +28,15 @@ use crate::supervise::Outcome;
 /// ```
 #[derive(Debug)]
 pub struct Server {
+    handle: Handle,
+}
+
+/// What is needed to stop a server and to wait for it.
+#[derive(Debug, Clone)]
+struct Handle {
     shared: Arc<Shared>,
     stop: UnboundedSender<StopCause>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Server {
@@ -53,22 +60,27 @@ impl Server {
 
     /// Where it answers, e.g. `http://localhost:4123`.
     pub fn url(&self) -> String {
-        self.shared.lock().url.clone()
+        self.handle.shared.lock().url.clone()
     }
 
     /// The port it answers on.
     pub fn port(&self) -> Port {
-        self.shared.lock().port.expect("a server is handed out when it is ready")
+        self.handle.shared.lock().port.expect("a server is handed out when it is ready")
     }
 
-    /// The pid of the command.
+    /// Its further port of this name, asked for by [`Builder::extra_port`].
+    pub fn extra_port(&self, name: &str) -> Option<Port> {
+        self.handle.shared.lock().extra_ports.get(name).copied()
+    }
+
+    /// The pid of the command; of the last start, if it was started again.
     pub fn pid(&self) -> u32 {
-        self.shared.lock().pid
+        self.handle.shared.lock().pid
     }
 
-    /// Whether its processes still run.
+    /// Whether its processes still run, or will again.
     pub fn is_running(&self) -> bool {
-        self.shared.lock().ended.is_none()
+        self.handle.shared.lock().ended.is_none()
     }
 
     /// Stops it and returns when none of its processes is left. Stopping what has stopped does nothing.
@@ -76,12 +88,42 @@ impl Server {
     /// Errs when the guard was lost or a server of the same name could not be told apart; its processes are gone
     /// then, too.
     pub fn stop(&self) -> Result<(), Error> {
+        self.handle.stop()
+    }
+
+    /// As [`stop`](Self::stop), for async code on any runtime. Dropping the future does not take the stop back.
+    pub async fn stop_async(&self) -> Result<(), Error> {
+        let handle = self.handle.clone();
+        off_thread(move || handle.stop()).await
+    }
+
+    /// Waits until none of its processes is left; says how the command ended.
+    ///
+    /// Errs as [`stop`](Self::stop), and when it was given up after too many restarts.
+    pub fn wait(&self) -> Result<Exit, Error> {
+        self.handle.wait()
+    }
+
+    /// As [`wait`](Self::wait), for async code on any runtime.
+    pub async fn wait_async(&self) -> Result<Exit, Error> {
+        let handle = self.handle.clone();
+        off_thread(move || handle.wait()).await
+    }
+
+    /// Ends its processes and starts them again, on the same port. Returns at once; [`Event::Ready`] tells when it is
+    /// done. Restarting what has ended does nothing.
+    pub fn restart(&self) {
+        let _ = self.handle.stop.send(StopCause::Restart);
+    }
+}
+
+impl Handle {
+    fn stop(&self) -> Result<(), Error> {
         let _ = self.stop.send(StopCause::Asked);
         self.wait().map(|_| ())
     }
 
-    /// Waits until none of its processes is left; says how the command ended.
-    pub fn wait(&self) -> Result<Exit, Error> {
+    fn wait(&self) -> Result<Exit, Error> {
         let mut state = self.shared.lock();
         while state.ended.is_none() {
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -95,7 +137,9 @@ impl Server {
             Some(Err(_)) | None => Err(thread_gone()),
         }
     }
+}
 
+impl Server {
     /// A handle on what `supervise` does on a thread of its own, and reports to `Shared`.
     pub(crate) fn on_a_thread(
         stop: UnboundedSender<StopCause>,
@@ -112,13 +156,14 @@ impl Server {
         let thread = thread.map_err(|error| {
             Error::new(Kind::Internal, "no thread could be made for the server").source(error)
         })?;
-        Ok(Self { shared, stop, thread: Mutex::new(Some(thread)) })
+        Ok(Self { handle: Handle { shared, stop, thread: Arc::new(Mutex::new(Some(thread))) } })
     }
 
     pub(crate) fn wait_until_ready(&self) -> Result<(), Error> {
-        let mut state = self.shared.lock();
+        let shared = &self.handle.shared;
+        let mut state = shared.lock();
         while !state.ready && state.ended.is_none() {
-            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.ready {
             return Ok(());
@@ -145,6 +190,18 @@ impl Drop for Server {
     }
 }
 
+/// Does what blocks on a thread of its own, for whatever runtime waits. What is dropped meanwhile is done and dropped.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("devrun-wait".into()).spawn(move || {
+        let _ = tell.send(work());
+    });
+    thread.map_err(|error| Error::new(Kind::Internal, "no thread could be made to wait on").source(error))?;
+    told.await.unwrap_or_else(|_| Err(thread_gone()))
+}
+
 fn thread_gone() -> Error {
     Error::new(Kind::Internal, "the thread that supervised the server has ended")
 }
@@ -160,6 +217,7 @@ pub(crate) struct Shared {
 struct State {
     url: String,
     port: Option<Port>,
+    extra_ports: BTreeMap<String, Port>,
     pid: u32,
     ready: bool,
     ended: Option<Result<Outcome, Error>>,
@@ -171,6 +229,9 @@ impl Shared {
     }
 
     pub(crate) fn heard(&self, event: &Event) {
+        if let Event::Started { extra_ports, .. } = event {
+            self.lock().extra_ports.clone_from(extra_ports);
+        }
         if let Event::Ready { url, port, pid, .. } = event {
             let mut state = self.lock();
             state.url.clone_from(url);

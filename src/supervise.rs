@@ -1,23 +1,25 @@
-//! One server from its claim to its empty tree: opens the session, starts the command, and starts it once more
-//! where only its port was the trouble.
+//! One server from its claim to its last empty tree: opens the session, starts the command, and starts it again
+//! where `lifecycle` says so.
 //!
 //! Nothing here knows of the console, of clap or of a platform: what happens goes out as [`Event`]s, what is
 //! wanted comes in as [`StopCause`]s.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::attempt::{Attempt, Context};
-use crate::error::Error;
+use crate::attempt::{Attempt, Context, End};
+use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
-use crate::lifecycle;
-use crate::plan::{Plan, ServerId};
-use crate::registry::{Phase, Registry};
-use crate::session::{Opened, Session};
+use crate::lifecycle::{self, Next, Starts};
+use crate::output;
+use crate::plan::Plan;
+use crate::session::Session;
+use crate::single::{self, Place};
 
-/// How often a server that another devrun is starting is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+/// So many lines of what it said are shown of a server that is given up.
+const LAST_LINES: usize = 10;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -44,74 +46,99 @@ pub(crate) async fn run(
     for note in &plan.notes {
         say(Event::Note { text: note.clone() });
     }
-    let mut session = loop {
-        match Session::open(plan, say)? {
-            Opened::Ours(session) => break session,
-            Opened::Held { registry, front } => {
-                if let Some(outcome) = join(&registry, plan, front, &mut context.stops, say).await {
-                    return Ok(outcome);
+    let (plan, mut session) = match single::place(plan, &mut context.stops, say).await? {
+        Place::Ours(plan, session) => (plan, session),
+        Place::Taken(outcome) => return Ok(outcome),
+    };
+    let control = session.serve(context.stop.clone());
+    let mut say = |event: Event| {
+        if let Some(control) = &control {
+            control.tell(&event);
+        }
+        say(event);
+    };
+    let mut starts = Starts::default();
+    loop {
+        let attempt = match Attempt::start(&plan, &mut session, &context, &mut say) {
+            Ok(attempt) => attempt,
+            Err(error) => {
+                session.failed(&error);
+                return Err(error);
+            }
+        };
+        let end = attempt.supervise(&mut context.stops, &mut say).await;
+        let (next, later) = lifecycle::after(plan.restart, &end.ended, starts, jitter());
+        starts = later;
+        match next {
+            Next::Over => return Ok(over(&mut session, end, &mut say)),
+            Next::GiveUp { quick } => return Ok(give_up(&plan, &mut session, end, quick, &mut say)),
+            Next::ForPort(retry) => session.change_ports(&plan, retry, &mut say)?,
+            Next::Again { after } => {
+                let reason = reason(&end);
+                session.waits(after, &reason);
+                let in_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                say(Event::Restarting { reason, in_ms, restarts: session.restarts() });
+                if let Some(cause) = backoff(after, &mut context.stops).await {
+                    return Ok(over(&mut session, ended_between(end, cause), &mut say));
                 }
             }
         }
+    }
+}
+
+/// Waits before the next start; what has ended the wait for good, if something has.
+async fn backoff(after: Duration, stops: &mut UnboundedReceiver<StopCause>) -> Option<StopCause> {
+    tokio::select! {
+        biased;
+        Some(cause) = stops.recv() => (cause != StopCause::Restart).then_some(cause),
+        () = tokio::time::sleep(after) => None,
+    }
+}
+
+/// Nothing ran when it was stopped: its end is that of the stop.
+fn ended_between(end: End, cause: StopCause) -> End {
+    let exit = match cause {
+        StopCause::Keyboard(signal) | StopCause::Signal(signal) => Exit::Signal(signal),
+        _ => end.ended.exit,
     };
-    let mut tries = 1;
-    loop {
-        let attempt = Attempt::start(plan, &mut session, &context, say)?;
-        let end = attempt.supervise(&mut context.stops, say).await;
-        if let Some(retry) = lifecycle::retry(&end.early, tries) {
-            tries += 1;
-            session.change_ports(plan, retry, say)?;
-            continue;
-        }
-        session.ended(end.exit, end.cause.as_ref());
-        say(Event::Ended { exit: end.exit, killed: end.killed, left: end.left });
-        return Ok(Outcome {
-            exit: end.exit,
-            cause: end.cause,
-            error: end.error,
-            guard_lost: end.guard_lost,
-            already_running: None,
-        });
+    let ended = lifecycle::Ended { exit, cause: Some(cause), for_good: true, ..end.ended };
+    End { ended, error: None, killed: 0, left: Vec::new(), ..end }
+}
+
+fn over(session: &mut Session, end: End, say: &mut dyn FnMut(Event)) -> Outcome {
+    let End { ended, killed, left, error, .. } = end;
+    session.ended(&ended, error.as_ref());
+    say(Event::Ended { exit: ended.exit, killed, left });
+    Outcome {
+        exit: ended.exit,
+        cause: ended.cause,
+        error,
+        guard_lost: ended.guard_lost,
+        already_running: None,
     }
 }
 
-/// Waits until the server that another devrun runs is ready. `None`: that one has ended, the place is free.
-async fn join(
-    registry: &Registry,
-    plan: &Plan,
-    front: Option<u32>,
-    stops: &mut UnboundedReceiver<StopCause>,
-    say: &mut dyn FnMut(Event),
-) -> Option<Outcome> {
-    loop {
-        if let Some(url) = ready_url(registry, &plan.id) {
-            say(Event::AlreadyRunning {
-                name: plan.name.clone(),
-                url: url.clone(),
-                pid: front.unwrap_or_default(),
-            });
-            return Some(nothing_started(Exit::Code(0), None, Some(url)));
-        }
-        if !registry.is_live(&plan.id) {
-            return None;
-        }
-        tokio::select! {
-            cause = stops.recv() => {
-                let exit = match &cause {
-                    Some(StopCause::Keyboard(signal) | StopCause::Signal(signal)) => Exit::Signal(*signal),
-                    _ => Exit::Code(0),
-                };
-                return Some(nothing_started(exit, cause, None));
-            }
-            () = tokio::time::sleep(LOOK) => {}
-        }
+fn give_up(plan: &Plan, session: &mut Session, end: End, quick: u32, say: &mut dyn FnMut(Event)) -> Outcome {
+    let last = reason(&end);
+    let reason = format!("{} times in a row it ended soon; the last time {last}", quick + 1);
+    say(Event::GaveUp { reason: reason.clone(), last_lines: output::last_lines(&end.tail, LAST_LINES) });
+    let error = Error::new(Kind::Internal, format!("{} is not started again", plan.name))
+        .cause(reason)
+        .hint("mend what its output says, then start it again");
+    over(session, End { error: Some(error), ..end }, say)
+}
+
+/// Why a tree ended, as a part of a sentence.
+fn reason(end: &End) -> String {
+    match (&end.ended.cause, &end.error) {
+        (Some(StopCause::Restart), _) => "a restart was asked for".into(),
+        (Some(StopCause::Unhealthy), _) => "it did not answer any more".into(),
+        (_, Some(error)) => error.what().to_string(),
+        (_, None) => format!("it ended with {}", end.ended.exit),
     }
 }
 
-fn ready_url(registry: &Registry, id: &ServerId) -> Option<String> {
-    registry.live_record(id).filter(|record| record.state == Phase::Ready).map(|record| record.url)
-}
-
-fn nothing_started(exit: Exit, cause: Option<StopCause>, already_running: Option<String>) -> Outcome {
-    Outcome { exit, cause, error: None, guard_lost: false, already_running }
+/// From 0 to 1, by the system's randomness.
+fn jitter() -> f64 {
+    (RandomState::new().hash_one(std::process::id()) >> 40) as f64 / f64::from(1 << 24)
 }

@@ -28,7 +28,7 @@ use chain::{Act, Input, Stage};
 /// Runs the server, and beside it what the plan wants to be run then. Without such a wish, `supervise::run`.
 pub(crate) async fn run(plan: &Plan, context: Context, say: &mut dyn FnMut(Event)) -> Result<Outcome, Error> {
     let Some(command) = &plan.then else { return supervise::run(plan, context, say).await };
-    let Context { mut stops, environment, owns_process } = context;
+    let Context { mut stops, stop, environment, owns_process } = context;
     let (to_server, server_stops) = unbounded_channel();
     let (heard, mut hears) = unbounded_channel();
     let say = RefCell::new(say);
@@ -36,7 +36,8 @@ pub(crate) async fn run(plan: &Plan, context: Context, say: &mut dyn FnMut(Event
         let _ = heard.send(event.clone());
         say.borrow_mut()(event);
     };
-    let context = Context { stops: server_stops, environment, owns_process };
+    // What asks for a stop through `stop` comes here first.
+    let context = Context { stops: server_stops, stop, environment, owns_process };
     let mut server = std::pin::pin!(supervise::run(plan, context, &mut tell));
     let mut then = Then::new(plan, command, owns_process, to_server);
     let owners = spawn::owners(plan.owner)?;

@@ -30,6 +30,8 @@ pub(crate) enum Invocation {
     DoctorServer,
     /// Print completions.
     Completions { shell: clap_complete::Shell },
+    /// Print the man page.
+    Man,
     /// devrun as the script shell of a package manager: `-c SCRIPT [ARGS]`.
     ScriptShell { script: OsString, args: Vec<OsString> },
 }
@@ -57,6 +59,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
         Some(Command::Doctor { serve: true, .. }) => Invocation::DoctorServer,
         Some(Command::Doctor { json, serve: false }) => Invocation::Doctor { json },
         Some(Command::Completions { shell }) => Invocation::Completions { shell },
+        Some(Command::Man) => Invocation::Man,
     })
 }
 
@@ -145,6 +148,9 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print the man page
+    #[command(hide = true)]
+    Man,
 }
 
 #[derive(Debug, Args)]
@@ -343,6 +349,7 @@ mod tests {
         assert!(matches!(parsed("stop web"), Ok(Invocation::Stop { name: Some(_), all: false })));
         assert!(matches!(parsed("clean --dry-run"), Ok(Invocation::Clean { dry_run: true })));
         assert!(matches!(parsed("completions bash"), Ok(Invocation::Completions { .. })));
+        assert!(matches!(parsed("man"), Ok(Invocation::Man)));
         assert!(matches!(parsed("-c vite x"), Ok(Invocation::ScriptShell { .. })));
     }
 

@@ -6,7 +6,7 @@ use clap::error::ContextKind;
 
 use super::args::{self, Invocation};
 use super::render::Style;
-use super::{clean, completions, doctor, ls, run, script_shell, stop, tauri};
+use super::{clean, completions, doctor, ls, man, run, script_shell, stop, tauri};
 use crate::error::{Error, Kind};
 
 /// Runs the program; returns its exit status.
@@ -17,6 +17,11 @@ pub fn main() -> ExitCode {
         Ok(Invocation::ScriptShell { script, args }) => run::fail(style, &script_shell::exec(&script, &args)),
         Ok(Invocation::Completions { shell }) => {
             completions::write(shell, &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Ok(Invocation::Man) => {
+            // A reader that leaves early has seen enough.
+            let _ = man::write(&mut std::io::stdout());
             ExitCode::SUCCESS
         }
         Ok(Invocation::Ls { json, all }) => answered(style, ls::run(json, all, style)),

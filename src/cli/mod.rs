@@ -8,6 +8,7 @@ mod doctor;
 pub(crate) mod escape;
 mod ls;
 mod main;
+mod man;
 mod render;
 mod run;
 pub(crate) mod script_shell;

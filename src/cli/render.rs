@@ -104,8 +104,11 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
         Event::Restarting { reason, in_ms, .. } => {
             vec![format!("{devrun} {}; starting again in {}", escape(reason), short(*in_ms))]
         }
-        Event::GaveUp { reason } => vec![format!("{devrun} not started again: {}", escape(reason))],
-        Event::Unhealthy { seen } => vec![warning(&format!("unhealthy: {}", what_is_seen(seen)))],
+        Event::GaveUp { reason, last_lines } => {
+            let said = last_lines.iter().map(|line| format!("  {}", style.paint("2", &escape(line))));
+            [format!("{devrun} not started again: {}", escape(reason))].into_iter().chain(said).collect()
+        }
+        Event::Unhealthy { seen } => vec![warning(&format!("unhealthy: {}", seen.in_words()))],
         Event::Healthy => vec![format!("{devrun} healthy again")],
         // For machines: this line keeps its form, whatever the style.
         Event::Ready { url, port, pid, ms } => {
@@ -115,7 +118,7 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
             vec![format!("{devrun} the command has exited; pid {pid} of its tree goes on serving")]
         }
         Event::ThenStarted { pid } => vec![format!("{devrun} the chained command runs (pid {pid})")],
-        Event::ThenEnded { exit } => vec![format!("{devrun} the chained command ended ({})", how(*exit))],
+        Event::ThenEnded { exit } => vec![format!("{devrun} the chained command ended ({exit})")],
         Event::Stopping { cause } => {
             why(cause).map(|why| format!("{devrun} stopping: {why}")).into_iter().collect()
         }
@@ -124,7 +127,7 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
 }
 
 fn ended(devrun: &str, exit: Exit, killed: u32, left: &[crate::event::Left]) -> Vec<String> {
-    let mut line = format!("{devrun} stopped ({})", how(exit));
+    let mut line = format!("{devrun} stopped ({exit})");
     if killed > 0 {
         line += &format!("; {killed} killed");
     }
@@ -141,13 +144,6 @@ fn ended(devrun: &str, exit: Exit, killed: u32, left: &[crate::event::Left]) -> 
     }
     lines.push(line);
     lines
-}
-
-fn how(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("status {code}"),
-        Exit::Signal(signal) => format!("signal {signal}"),
-    }
 }
 
 /// `None`: nothing that the user does not see anyway.
@@ -173,9 +169,8 @@ fn short(ms: u64) -> String {
 fn what_is_seen(seen: &Seen) -> String {
     match seen {
         Seen::NothingListens => "nothing listens yet (still building?)".into(),
-        Seen::NoAnswer => "it listens and does not answer".into(),
-        Seen::Status(status) => format!("it answers with status {status}"),
-        Seen::NotHttp => "it answers, but not in HTTP (is `--ready tcp` meant?)".into(),
+        Seen::NotHttp => format!("{} (is `--ready tcp` meant?)", seen.in_words()),
+        Seen::NoAnswer | Seen::Status(_) => seen.in_words(),
     }
 }
 

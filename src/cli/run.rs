@@ -60,7 +60,7 @@ pub(super) fn supervise_plan(
 ) -> Result<Outcome, Error> {
     sys::adopt_orphans();
     let (stop, stops) = unbounded_channel();
-    listen_for_signals(stop)?;
+    listen_for_signals(stop.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Error::new(Kind::Internal, "no runtime could be made to supervise the server").source(error)
     })?;
@@ -72,7 +72,7 @@ pub(super) fn supervise_plan(
             super::browser::open(url);
         }
     };
-    let context = Context { stops, environment, owns_process: true };
+    let context = Context { stops, stop, environment, owns_process: true };
     runtime.block_on(then::run(plan, context, &mut say))
 }
 

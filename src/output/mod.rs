@@ -10,7 +10,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use diagnose::{Diagnosis, diagnose};
+pub(crate) use diagnose::{Diagnosis, diagnose, last_lines};
 pub(crate) use log::Log;
 pub(crate) use pass::{PassOn, Route};
 pub(crate) use streams::Streams;

@@ -64,13 +64,21 @@ pub(crate) fn from_package(path: &Path, text: &str, section: &Value) -> Result<R
     Ok(request)
 }
 
+/// What is said to an outer devrun, or by it.
+const OF_THE_OUTER: &[&str] =
+    &["port", "name", "cwd", "then", "detach", "open", "if-running", "force", "restart"];
+
 /// The settings in `DEVRUN_*`. Under another devrun (`DEVRUN_ID` is there) what that one exported, and its folder,
 /// are none. Lists are separated by commas.
 pub(crate) fn from_env(get: &dyn Fn(&str) -> Option<String>) -> Result<Request, Error> {
     let nested = get("DEVRUN_ID").is_some();
     let mut request = Request::default();
-    for key in KEYS.iter().filter(|key| !(nested && matches!(**key, "port" | "name" | "cwd"))) {
-        let variable = format!("DEVRUN_{}", key.to_ascii_uppercase().replace('-', "_"));
+    for key in KEYS.iter().filter(|key| !(nested && OF_THE_OUTER.contains(key))) {
+        let variable = match *key {
+            // DEVRUN_LOG filters the trace.
+            "log" => "DEVRUN_KEEP_LOG".to_string(),
+            key => format!("DEVRUN_{}", key.to_ascii_uppercase().replace('-', "_")),
+        };
         let Some(value) = get(&variable).filter(|value| !value.is_empty()) else { continue };
         let items = match *key {
             "port-env" | "spare" => value.split(',').map(str::trim).collect(),

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::error::Error;
 
+/// How long a server has where something waits for its readiness.
+const WAITED_FOR: Duration = Duration::from_secs(5 * 60);
+
 /// How deep scripts that run scripts are followed.
 const DEPTH: usize = 5;
 
@@ -43,7 +46,7 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
             extra: extra_ports(&request),
         },
         ready: request.ready.clone().unwrap_or(ReadyCheck::Path("/".into())),
-        ready_timeout: request.ready_timeout.or_else(|| ready_timeout(&request)),
+        ready_timeout: request.ready_timeout.or_else(|| somebody_waits(&request).then_some(WAITED_FOR)),
         stop: StopPolicy {
             signal: request.stop_signal.unwrap_or(StopSignal::Term),
             timeout: request.stop_timeout.unwrap_or(Duration::from_secs(5)),
@@ -63,9 +66,9 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
     })
 }
 
-/// Where somebody waits for the end, a server that never gets ready must not keep them for ever.
-fn ready_timeout(request: &Request) -> Option<Duration> {
-    request.then.is_some().then_some(Duration::from_secs(300))
+/// Whether something waits for readiness that would wait for ever.
+fn somebody_waits(request: &Request) -> bool {
+    request.then.is_some() || request.detach == Some(true)
 }
 
 /// Probing is on where any of its options is given, and where a hung server is to be restarted.

@@ -27,3 +27,4 @@ pub(crate) use make::{argv, make};
 pub use port::{Port, PortRange};
 pub(crate) use request::Request;
 pub(crate) use settings::*;
+pub use settings::{RestartPolicy, StopSignal};

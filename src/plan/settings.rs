@@ -161,14 +161,16 @@ pub(crate) enum IfRunning {
     New,
 }
 
-/// Whether a server that ended or hangs is started again.
+/// Whether a server that ended, or that does not answer any more, is started again. The waits between get longer,
+/// from a quarter of a second to half a minute; ten seconds of readiness start the count anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum RestartPolicy {
+pub enum RestartPolicy {
+    /// It is not: the default.
     #[default]
     Never,
     /// After an end that was no success, until this many quick ones in a row.
     OnFailure(u32),
-    /// After any end that nobody asked for; with the same limit.
+    /// After any end that nobody asked for, until five quick ones in a row.
     Always,
 }
 
@@ -189,15 +191,23 @@ pub(crate) struct StopPolicy {
     pub(crate) timeout: Duration,
 }
 
-/// The signal that asks a tree to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StopSignal {
+/// The signal that asks a tree to end. Windows has none of them: there the tree is ended at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StopSignal {
+    /// SIGTERM: the default.
+    #[default]
     Term,
+    /// SIGINT, as Ctrl-C.
     Int,
+    /// SIGHUP.
     Hup,
+    /// SIGQUIT.
     Quit,
+    /// SIGUSR1.
     Usr1,
+    /// SIGUSR2.
     Usr2,
+    /// SIGKILL: without asking.
     Kill,
 }
 
@@ -219,4 +229,21 @@ pub(crate) enum Owner {
     None,
     /// With this process.
     Pid(u32),
+}
+
+impl Plan {
+    /// The same server once more, beside the first: under a name with a number, and so with an id, a record and a
+    /// port of its own.
+    pub(crate) fn numbered(&self, number: u32) -> Plan {
+        let end = format!("-{number}");
+        // The number of the try before goes.
+        let base = self.name.strip_suffix(&format!("-{}", number - 1)).filter(|_| number > 2);
+        let base: String =
+            base.unwrap_or(&self.name).chars().take(super::values::NAME_MAX - end.len()).collect();
+        let name = base + &end;
+        let id = super::names::id(&self.cwd, Some(&name), &self.argv);
+        let mut options = self.options.clone();
+        options.extend(["--name".into(), OsString::from(&name)]);
+        Plan { id, name, options, ..self.clone() }
+    }
 }

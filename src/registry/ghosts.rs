@@ -82,7 +82,8 @@ fn verified(record: &Record, spared: &dyn Fn(&Info) -> bool) -> BTreeMap<u32, Pr
         .collect();
     let marked = |pid| process::environment_has(pid, "DEVRUN_ID", &record.run) == Some(true);
     let mut found = BTreeMap::new();
-    let recorded = record.front.iter().chain(&record.guard).chain(&record.leader).chain(&record.members);
+    let front = record.front.iter().filter(|_| !record.hosted);
+    let recorded = front.chain(&record.guard).chain(&record.leader).chain(&record.members);
     for identity in recorded {
         if let Ok(Some(process)) = Process::open(identity)
             && (process.is_certain() || marked(identity.pid))

@@ -41,6 +41,9 @@ pub(crate) struct Record {
     /// The git branch, if the folder had one when it was started.
     #[serde(default)]
     pub(crate) branch: Option<String>,
+    /// Its front is a program that uses the library: that is not devrun's to signal.
+    #[serde(default)]
+    pub(crate) hosted: bool,
     /// It runs in the background.
     #[serde(default)]
     pub(crate) detached: bool,
@@ -156,6 +159,7 @@ impl Record {
             argv: argv.into_iter().map(Text).collect(),
             options: options.into_iter().map(Text).collect(),
             branch: plan.branch.clone(),
+            hosted: false,
             detached: plan.detached,
             port: ports.main,
             extra_ports: ports.extra.iter().cloned().collect(),

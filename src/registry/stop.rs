@@ -30,15 +30,17 @@ pub(crate) fn stop(registry: &Registry, record: &Record) -> Result<(), Error> {
         return Err(failed("its record is not of this boot of the machine".into()));
     }
     let open = |identity| Process::open(identity).ok().flatten();
-    let front = record.front.as_ref().and_then(open);
+    let front = record.front.as_ref().filter(|_| !record.hosted).and_then(open);
     let guard = record.guard.as_ref().and_then(open);
-    if let Some(Err(error)) = front.as_ref().map(|front| front.signal(process::SIGTERM))
+    // One that is stopped, by Ctrl-Z or a debugger, hears the request once it is woken.
+    let ask = |front: &Process| front.signal(process::SIGTERM).and_then(|()| front.signal(process::SIGCONT));
+    if let Some(Err(error)) = front.as_ref().map(ask)
         && error.kind() != std::io::ErrorKind::NotFound
     {
         return Err(failed(error.to_string()));
     }
     let both: Vec<&Process> = front.iter().chain(&guard).collect();
-    if both.is_empty() || !wait_for_exit(&both, record.stop_timeout() + PATIENCE) {
+    if both.is_empty() || record.hosted || !wait_for_exit(&both, record.stop_timeout() + PATIENCE) {
         end_run(record, &|_| false);
     }
     match registry.live_run(&record.id) {

@@ -130,3 +130,89 @@ fn a_program_that_is_not_there_is_an_error_of_its_kind() {
     let outcome = Running::spawn(command).outcome(SOON);
     assert!(outcome.stdout.contains("kind=NotFound"), "{outcome}");
 }
+
+/// A library call here in the test itself, under a state folder of the scratch's own, which its processes must find
+/// in the environment: so each runs in a process of its own.
+fn run_anew(name: &str, options: &str) -> (Scratch, Fixture, String) {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture(options);
+    let outcome = program(&scratch, &fixture, name).outcome(LIMIT * 2);
+    assert!(outcome.stdout.contains("test result: ok. 1 passed"), "{outcome}");
+    scratch.assert_dead(LIMIT);
+    (scratch, fixture, outcome.stdout)
+}
+
+fn builder() -> Option<devrun::Builder> {
+    let command = std::env::var(COMMAND).ok()?;
+    let words: Vec<_> = command.split(' ').collect();
+    Some(devrun::Server::command(words[0]).args(&words[1..]))
+}
+
+#[test]
+fn program_that_is_async() {
+    let Some(builder) = builder() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let (builder, mut events) = builder.extra_port("API_PORT", "api").events();
+        let server = builder.start_async().await.unwrap();
+        assert_ne!(server.extra_port("api").unwrap(), server.port());
+        assert_eq!(server.extra_port("other"), None);
+        server.restart();
+        let mut names = Vec::new();
+        while names.iter().filter(|name| *name == "Ready").count() < 2 {
+            let event = events.recv().await.expect("it goes on");
+            names.push(format!("{event:?}").split([' ', '{']).next().unwrap().to_string());
+        }
+        assert_eq!(names, ["Started", "Ready", "Stopping", "Restarting", "Started", "Ready"]);
+        assert!(server.is_running());
+        server.stop_async().await.unwrap();
+        assert!(!server.is_running());
+        server.wait_async().await.unwrap();
+        let mut last = None;
+        while let Some(event) = events.recv().await {
+            last = Some(event);
+        }
+        assert!(matches!(last, Some(devrun::Event::Ended { .. })), "{last:?}");
+    });
+}
+
+#[test]
+fn async_code_starts_restarts_hears_and_stops() {
+    let (_scratch, fixture, _) = run_anew("program_that_is_async", "shape=daemon");
+    assert_eq!(fixture.notes().lines().filter(|line| line.starts_with("leader ")).count(), 2);
+}
+
+#[test]
+fn program_that_drops_the_start() {
+    let Some(builder) = builder() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (builder, events) = builder.events();
+    runtime.block_on(async {
+        let start = builder.start_async();
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(1), start).await.is_err());
+    });
+    let last = events.last();
+    assert!(matches!(last, Some(devrun::Event::Ended { .. })), "{last:?}");
+}
+
+#[test]
+fn a_start_that_is_not_waited_for_leaves_nothing() {
+    run_anew("program_that_drops_the_start", "shape=daemon delay-listen=300");
+}
+
+#[test]
+fn program_that_is_refused_and_then_replaces() {
+    let Some(first) = builder() else { return };
+    let first = first.restart(devrun::RestartPolicy::Always).start().unwrap();
+    let refused = builder().unwrap().start().unwrap_err();
+    assert!(refused.to_string().contains(&first.url()), "{refused}");
+    let second = builder().unwrap().replace_running().start().unwrap();
+    assert_eq!(second.port(), first.port());
+    first.wait().unwrap();
+    second.stop().unwrap();
+}
+
+#[test]
+fn a_server_that_runs_is_refused_or_replaced() {
+    run_anew("program_that_is_refused_and_then_replaces", "shape=plain");
+}

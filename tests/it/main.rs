@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // all of this is tests
 #![cfg(target_os = "linux")] // the other platforms get their matrix with their implementation
 
+mod supervision;
 mod support;
 
 mod bad_input;
@@ -12,14 +13,17 @@ mod doctor;
 mod exit_status;
 mod frameworks;
 mod ghosts;
+mod installer;
 mod library;
 mod limits;
 mod nothing_survives;
+mod npm_package;
 mod pipes;
 mod playwright;
 mod ports;
 mod readiness;
 mod secrets;
+mod single_flight;
 mod staying_alive;
 mod tauri;
 mod terminal;

@@ -236,3 +236,23 @@ fn a_devrun_in_the_servers_own_script_does_not_run_it_again() {
     assert_eq!(std::fs::read_to_string(scratch.project().join("times")).unwrap(), "once\n", "{outcome}");
     dead(&scratch, &[&server]);
 }
+
+#[test]
+fn a_server_that_is_started_again_does_not_end_it() {
+    let scratch = Scratch::new();
+    let server = scratch.fixture("shape=alone after=1000 then=3");
+    let record = server.argv[2].trim_start_matches("record=");
+    let then = format!("until [ $(grep -c ^leader {record}) -ge 2 ]; do sleep 0.02; done; exit 6");
+    let outcome = start(&scratch, &then, "--restart always", &server).outcome(SOON);
+    assert_eq!(outcome.ended, Ended::Status(6), "{outcome}");
+    dead(&scratch, &[&server]);
+}
+
+#[test]
+fn devrun_stop_ends_both() {
+    let scratch = Scratch::new();
+    let (run, server, then) = up(&scratch);
+    Running::spawn(scratch.devrun(["stop"])).outcome(SOON);
+    run.outcome(SOON);
+    dead(&scratch, &[&server, &then]);
+}

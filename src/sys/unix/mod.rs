@@ -2,6 +2,7 @@
 #![cfg_attr(target_os = "macos", allow(dead_code, unused_imports))] // the guard of Linux has use for more of it
 
 mod apart;
+mod control;
 pub(crate) mod files;
 pub(in crate::sys) mod group;
 mod knock;
@@ -14,6 +15,7 @@ mod trial;
 mod watch;
 
 pub(crate) use apart::{URL_OPENERS, start_apart};
+pub(crate) use control::{ControlListener, ControlStream, connect_control};
 pub(crate) use knock::knock;
 pub(crate) use pipe::*;
 pub(crate) use signals::{

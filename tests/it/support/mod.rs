@@ -2,8 +2,11 @@
 //! status, its output, and what /proc shows.
 
 mod census;
+pub mod machine;
 mod matching;
+pub mod npm;
 mod pty;
+pub mod release;
 mod run;
 mod scratch;
 mod wait;

@@ -1,16 +1,24 @@
 //! What a run has of the machine besides its processes: the claim on the server, the ports, the record. Lost
 //! bookkeeping never ends a run: it is a warning, said once.
 
-use std::path::PathBuf;
+mod say;
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::control::Control;
 use crate::error::Error;
-use crate::event::{Event, Exit, StopCause};
-use crate::lifecycle::Retry;
+use crate::event::{Event, Exit, Seen, StopCause};
+use crate::lifecycle::{Ended, Retry};
 use crate::plan::{Plan, Port, PortSet};
 use crate::ports::{self, Leases};
-use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_ghosts, end_run, new_run_id};
-use crate::spare;
+use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_run, new_run_id, now_ms};
 use crate::sys::{self, SpareList, Tree, process};
+
+/// Of so many last starts the time to readiness is kept.
+const STARTUPS: usize = 10;
 
 /// A run's claim, ports and record.
 pub(crate) struct Session {
@@ -20,6 +28,7 @@ pub(crate) struct Session {
     leases: Leases,
     url: String,
     record: Record,
+    asks_health: bool,
     /// A failed write was said.
     warned: bool,
 }
@@ -40,12 +49,12 @@ impl Session {
         let registry = match Registry::open() {
             Ok(registry) => Some(registry),
             Err(error) => {
-                warn(say, &format!("{error}; the server runs without a record"));
+                say::warn(say, &format!("{error}; the server runs without a record"));
                 None
             }
         };
         if let Some(registry) = &registry {
-            say_ghosts(registry, plan, say);
+            say::ghosts(registry, plan, say);
         }
         let outer = std::env::var("DEVRUN_ID").ok();
         let mut run = new_run_id();
@@ -57,18 +66,41 @@ impl Session {
             Some(Ok(Claiming::Held { front, .. })) => {
                 return Ok(Opened::Held { registry: registry.expect("it was asked"), front });
             }
-            Some(Err(error)) => warn(say, &format!("{error}; the server runs without a record")),
+            Some(Err(error)) => say::warn(say, &format!("{error}; the server runs without a record")),
             None => {}
         }
         if let Some(warning) = claim.as_ref().and_then(Claim::warning) {
-            warn(say, warning);
+            say::warn(say, warning);
         }
         let last = claim.as_ref().and_then(Claim::previous).map(Record::ports);
         let leases = ports::acquire(registry.as_ref(), &plan.id, &plan.ports, last.as_ref())?;
-        say_busy(&leases, say);
+        say::busy(&leases, say);
         let url = plan.url(leases.main.port());
-        let record = Record::new(plan, &leases.ports(), &url, &run, process::boot_id());
-        Ok(Opened::Ours(Box::new(Self { registry, claim, run, leases, url, record, warned: false })))
+        let mut record = Record::new(plan, &leases.ports(), &url, &run, process::boot_id());
+        if let Some(previous) = claim.as_ref().and_then(Claim::previous) {
+            record.startups.clone_from(&previous.startups);
+        }
+        let asks_health = plan.health.is_some();
+        Ok(Opened::Ours(Box::new(Self {
+            registry,
+            claim,
+            run,
+            leases,
+            url,
+            record,
+            asks_health,
+            warned: false,
+        })))
+    }
+
+    /// The control socket of this run, if it has a claim to put it under; requests go to `stop`.
+    pub(crate) fn serve(&self, stop: UnboundedSender<StopCause>) -> Option<Control> {
+        let registry = self.registry.as_ref().filter(|_| self.claim.is_some())?;
+        Control::serve(registry, &self.record.id, &self.run, stop)
+            .inspect_err(
+                |error| tracing::warn!(target: "devrun::session", %error, "there is no control socket"),
+            )
+            .ok()
     }
 
     pub(crate) fn run_id(&self) -> &str {
@@ -100,16 +132,20 @@ impl Session {
         lock.chain(self.leases.held()).collect()
     }
 
-    pub(crate) fn started(&mut self, tree: &Tree, say: &mut dyn FnMut(Event)) {
+    /// `hosted`: this process is a program that uses the library.
+    pub(crate) fn started(&mut self, tree: &Tree, hosted: bool, say: &mut dyn FnMut(Event)) {
+        self.record.hosted = hosted;
         self.record.front = process::identity(std::process::id());
         self.record.guard = process::identity(tree.guard());
         self.record.leader = process::identity(tree.leader());
         self.record.enter(Phase::Starting);
+        (self.record.ready_ms, self.record.reason, self.record.next_start_at) = (None, None, None);
+        self.record.healthy = None;
         if let Err(error) = self.write()
             && !self.warned
         {
             self.warned = true;
-            warn(say, &format!("{error}; the server runs without a record"));
+            say::warn(say, &format!("{error}; the server runs without a record"));
         }
     }
 
@@ -117,8 +153,34 @@ impl Session {
         self.url = url.to_string();
         self.record.url = url.to_string();
         self.record.ready_ms = Some(ms);
+        self.record.startups.push(ms);
+        let more = self.record.startups.len().saturating_sub(STARTUPS);
+        self.record.startups.drain(..more);
+        self.record.healthy = self.asks_health.then_some(true);
         self.record.enter(Phase::Ready);
         self.saw_members(tree);
+    }
+
+    /// It does not answer any more, or with `None` it does again.
+    pub(crate) fn health(&mut self, hung: Option<Seen>) {
+        self.record.healthy = Some(hung.is_none());
+        self.record.reason = hung.map(|seen| seen.in_words());
+        self.record.changed_at = now_ms();
+        self.write_quietly();
+    }
+
+    /// The tree is empty, and another one will take its place after this time.
+    pub(crate) fn waits(&mut self, after: Duration, reason: &str) {
+        self.record.restarts += 1;
+        self.record.reason = Some(reason.to_string());
+        self.record.next_start_at = Some(now_ms() + u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        self.record.members.clear();
+        self.record.enter(Phase::Backoff);
+        self.write_quietly();
+    }
+
+    pub(crate) fn restarts(&self) -> u32 {
+        self.record.restarts
     }
 
     pub(crate) fn stopping(&mut self) {
@@ -134,11 +196,26 @@ impl Session {
     }
 
     /// The last record of the run: nobody has to look for its ghosts.
-    pub(crate) fn ended(&mut self, exit: Exit, cause: Option<&StopCause>) {
-        let asked = !matches!(cause, None | Some(StopCause::LeaderExited));
-        let stopped = asked || exit == Exit::Code(0);
-        self.record.exit = Some(exit.into());
-        self.record.enter(if stopped { Phase::Stopped } else { Phase::Crashed });
+    pub(crate) fn ended(&mut self, ended: &Ended, error: Option<&Error>) {
+        let stopped = ended.for_good || (error.is_none() && ended.exit == Exit::Code(0));
+        self.record.exit = Some(ended.exit.into());
+        self.record.reason = match (stopped, error) {
+            (true, _) => None,
+            (false, Some(error)) => Some(error.what().to_string()),
+            (false, None) => Some(format!("it ended by itself ({})", ended.exit)),
+        };
+        self.record.next_start_at = None;
+        self.close(if stopped { Phase::Stopped } else { Phase::Crashed });
+    }
+
+    /// It could not be started once more.
+    pub(crate) fn failed(&mut self, error: &Error) {
+        self.record.reason = Some(error.what().to_string());
+        self.close(Phase::Crashed);
+    }
+
+    fn close(&mut self, phase: Phase) {
+        self.record.enter(phase);
         if let Some(claim) = &self.claim
             && let Err(error) = claim.end(&self.record)
         {
@@ -197,35 +274,5 @@ impl Session {
         if let Err(error) = self.write() {
             tracing::warn!(target: "devrun::session", %error, "the record could not be written");
         }
-    }
-}
-
-fn warn(say: &mut dyn FnMut(Event), text: &str) {
-    say(Event::Warning { text: text.to_string(), hint: None });
-}
-
-fn say_ghosts(registry: &Registry, plan: &Plan, say: &mut dyn FnMut(Event)) {
-    let spare = spare::list(&plan.spare);
-    for ghosts in end_ghosts(registry, &|info| spare.spares_pid(info.pid), false) {
-        if !ghosts.ended.is_empty() {
-            say(Event::GhostsEnded { name: ghosts.name.clone(), pids: ghosts.ended });
-        }
-        if !ghosts.left.is_empty() {
-            let pids: Vec<String> = ghosts.left.iter().map(u32::to_string).collect();
-            warn(
-                say,
-                &format!(
-                    "a crash of {} left processes that can't be ended: {}",
-                    ghosts.name,
-                    pids.join(", ")
-                ),
-            );
-        }
-    }
-}
-
-fn say_busy(leases: &Leases, say: &mut dyn FnMut(Event)) {
-    if let Some(busy) = &leases.busy {
-        say(Event::PortBusy { wanted: busy.wanted, got: leases.main.port(), holder: busy.holder.clone() });
     }
 }

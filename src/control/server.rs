@@ -1,0 +1,133 @@
+//! The front's end of the control socket. It never waits for a peer: one that does not ask, or does not read, is
+//! dropped.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, broadcast};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::protocol::{Answer, Ask, Greeting, LONGEST, VERSION, line};
+use crate::event::{Event, StopCause};
+use crate::plan::ServerId;
+use crate::registry::Registry;
+use crate::sys::{ControlListener, ControlStream};
+
+/// How long a peer may take to ask, and to take what it is told.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many peers at once; more wait.
+const PEERS: usize = 64;
+
+/// A subscriber that is so many events behind is dropped.
+const BACKLOG: usize = 256;
+
+/// The socket of a front. Dropping it ends all conversations and removes it.
+#[derive(Debug)]
+pub(crate) struct Control {
+    events: broadcast::Sender<Arc<[u8]>>,
+    task: JoinHandle<()>,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Listens for this run, which holds the server's lock: so a socket that is there already is a dead one's.
+    /// Requests go to `stop`. To be called on the runtime that supervises.
+    pub(crate) fn serve(
+        registry: &Registry,
+        id: &ServerId,
+        run: &str,
+        stop: UnboundedSender<StopCause>,
+    ) -> io::Result<Self> {
+        let path = super::socket(registry, id);
+        let mut listener = ControlListener::bind(&path)?;
+        let (events, _) = broadcast::channel(BACKLOG);
+        let greeting = line(&Greeting { devrun: VERSION, run: run.to_string(), pid: std::process::id() });
+        let peer = Arc::new(Peer { greeting, stop, events: events.downgrade() });
+        let places = Arc::new(Semaphore::new(PEERS));
+        let task = tokio::spawn(async move {
+            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+                match listener.accept().await {
+                    Ok(stream) => {
+                        let peer = Arc::clone(&peer);
+                        tokio::spawn(async move {
+                            // A peer that leaves or stalls is its own affair.
+                            let _ = peer.talk(stream).await;
+                            drop(place);
+                        });
+                    }
+                    Err(error) => {
+                        tracing::debug!(target: "devrun::control", %error, "a peer was refused");
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                }
+            }
+        });
+        Ok(Self { events, task, path })
+    }
+
+    /// Tells the subscribers.
+    pub(crate) fn tell(&self, event: &Event) {
+        if self.events.receiver_count() > 0 {
+            let _ = self.events.send(line(event).into());
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.task.abort();
+        // The lock is still held: no other front can have put its own there.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// What every conversation needs.
+struct Peer {
+    greeting: Vec<u8>,
+    stop: UnboundedSender<StopCause>,
+    /// Weak: when the front is done, the subscribers hear the end.
+    events: broadcast::WeakSender<Arc<[u8]>>,
+}
+
+impl Peer {
+    async fn talk(&self, mut stream: ControlStream) -> io::Result<()> {
+        // Before the question: what happens between the two is not missed.
+        let Some(events) = self.events.upgrade().map(|events| events.subscribe()) else { return Ok(()) };
+        timeout(PATIENCE, stream.write_all(&self.greeting)).await??;
+        let mut reader = BufReader::new(stream);
+        let mut question = Vec::new();
+        let most = LONGEST as u64;
+        timeout(PATIENCE, (&mut reader).take(most).read_until(b'\n', &mut question)).await??;
+        let (answer, ask) = Answer::to(&question);
+        let mut stream = reader.into_inner();
+        timeout(PATIENCE, stream.write_all(&line(&answer))).await??;
+        match ask {
+            None | Some(Ask::Status) => {}
+            Some(Ask::Stop) => drop(self.stop.send(StopCause::Asked)),
+            Some(Ask::Restart) => drop(self.stop.send(StopCause::Restart)),
+            Some(Ask::Subscribe) => pass_on(events, stream).await?,
+        }
+        Ok(())
+    }
+}
+
+/// Until the front ends, or the subscriber leaves or falls behind.
+async fn pass_on(mut events: broadcast::Receiver<Arc<[u8]>>, mut stream: ControlStream) -> io::Result<()> {
+    let mut heard = [0; 16];
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Ok(line) => timeout(PATIENCE, stream.write_all(&line)).await??,
+                Err(_) => return Ok(()),
+            },
+            // It says nothing more; so this is its end.
+            _ = stream.read(&mut heard) => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Both ends against each other, and each against a peer that does not behave.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::*;
+use crate::event::{Event, StopCause};
+use crate::plan::ServerId;
+
+const SOON: Duration = Duration::from_secs(10);
+
+struct Front {
+    _folder: tempfile::TempDir,
+    registry: Registry,
+    id: ServerId,
+    control: Control,
+    stops: UnboundedReceiver<StopCause>,
+}
+
+impl Front {
+    /// Below a folder with a name of so many letters.
+    fn new(letters: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("x".repeat(letters));
+        std::fs::create_dir(&deep).unwrap();
+        let registry = Registry::at(&deep.join("state")).unwrap();
+        let id = ServerId("0123456789abcdef".into());
+        std::fs::create_dir(registry.server(&id)).unwrap();
+        let (stop, stops) = unbounded_channel();
+        let control = Control::serve(&registry, &id, "run", stop).unwrap();
+        Self { _folder: folder, registry, id, control, stops }
+    }
+
+    /// Asks from another thread, as another program would.
+    async fn asked(&self, question: Ask, run: &'static str) -> Result<(), Silent> {
+        let (registry, id) = (self.registry.clone(), self.id.clone());
+        tokio::task::spawn_blocking(move || ask(&registry, &id, run, question, SOON)).await.unwrap()
+    }
+}
+
+fn on_a_runtime<F: Future<Output = ()>>(test: F) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+#[test]
+fn a_front_is_asked_and_what_is_asked_becomes_a_cause() {
+    on_a_runtime(async {
+        for letters in [1, 150] {
+            let mut front = Front::new(letters);
+            front.asked(Ask::Status, "run").await.unwrap();
+            assert!(front.stops.try_recv().is_err());
+            front.asked(Ask::Restart, "run").await.unwrap();
+            front.asked(Ask::Stop, "run").await.unwrap();
+            assert_eq!(front.stops.recv().await, Some(StopCause::Restart));
+            assert_eq!(front.stops.recv().await, Some(StopCause::Asked));
+            let other = front.asked(Ask::Stop, "another run").await;
+            assert!(matches!(other, Err(Silent::Garbage(_))), "{other:?}");
+            assert!(front.stops.try_recv().is_err());
+            let socket = super::socket(&front.registry, &front.id);
+            assert!(crate::sys::testing::mode(&socket).is_none_or(|mode| mode == 0o600));
+            drop(front.control);
+            assert!(!socket.exists());
+        }
+    });
+}
+
+#[test]
+fn a_subscriber_hears_every_event_and_the_end() {
+    on_a_runtime(async {
+        let front = Front::new(1);
+        let mut events = subscribe(&front.registry, &front.id, "run", SOON).await.unwrap();
+        front.control.tell(&Event::Healthy);
+        front.control.tell(&Event::Note { text: "a\nb".into() });
+        assert_eq!(events.next().await.unwrap()["event"], "healthy");
+        assert_eq!(events.next().await.unwrap()["text"], "a\nb");
+        drop(front);
+        assert_eq!(events.next().await, None);
+    });
+}
+
+#[test]
+fn who_says_what_is_no_question_gets_an_answer_and_changes_nothing() {
+    on_a_runtime(async {
+        let mut front = Front::new(1);
+        let socket = super::socket(&front.registry, &front.id);
+        let questions: [&[u8]; 6] = [
+            b"\n",
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"{\"ask\":\"explode\"}\n",
+            b"{\"ask\":\"stop\",\"more\":1}\n",
+            b"\xff\xfe\0\n",
+            &[b'x'; 100_000],
+        ];
+        for question in questions {
+            let (socket, question) = (socket.clone(), question.to_vec());
+            let answer = tokio::task::spawn_blocking(move || {
+                let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+                let _ = stream.write_all(&question);
+                let mut answer = String::new();
+                let _ = stream.read_to_string(&mut answer);
+                answer
+            });
+            let answer = answer.await.unwrap();
+            assert!(answer.is_empty() || answer.lines().nth(1).is_none_or(|l| l.contains("\"ok\":false")));
+        }
+        // Nor does one that says nothing keep the others out.
+        let silent = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+        front.asked(Ask::Stop, "run").await.unwrap();
+        assert_eq!(front.stops.recv().await, Some(StopCause::Asked));
+        assert!(front.stops.try_recv().is_err());
+        drop(silent);
+    });
+}
+
+#[test]
+fn a_socket_that_nobody_or_nonsense_answers_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::at(&folder.path().join("state")).unwrap();
+    let id = ServerId("0123456789abcdef".into());
+    std::fs::create_dir(registry.server(&id)).unwrap();
+    let asked = |patience| ask(&registry, &id, "run", Ask::Status, patience);
+    assert!(matches!(asked(SOON), Err(Silent::Nobody(_))));
+    let socket = super::socket(&registry, &id);
+    let bind = || std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let silent = bind();
+    assert!(matches!(asked(Duration::from_millis(100)), Err(Silent::NoAnswer)), "nobody accepts");
+    drop(silent);
+    for (said, newer) in [("SSH-2.0-x\r\n", false), ("{\"devrun\":9,\"run\":\"run\",\"pid\":1}\n", true)] {
+        std::fs::remove_file(&socket).unwrap();
+        let listener = bind();
+        let peer = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(said.as_bytes()).unwrap();
+            // Until the other side has read it and left.
+            let _ = stream.read(&mut [0; 1]);
+        });
+        match asked(SOON) {
+            Err(Silent::Garbage(what)) => assert_eq!(what.contains("version 9"), newer, "{what}"),
+            other => panic!("{other:?}"),
+        }
+        peer.join().unwrap();
+    }
+}
