@@ -127,6 +127,16 @@ pub enum Event {
         /// The pid of the member that listens.
         pid: u32,
     },
+    /// The server is ready, and the command chained to it (`--then`) was started.
+    ThenStarted {
+        /// Its pid.
+        pid: u32,
+    },
+    /// The chained command is over, and no process of its tree is left.
+    ThenEnded {
+        /// How it ended.
+        exit: Exit,
+    },
     /// The tree is being stopped.
     Stopping {
         /// Why.

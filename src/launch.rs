@@ -1,7 +1,7 @@
 //! From a plan and its ports to a running tree: everything that has to be in place before the command starts.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind};
@@ -10,7 +10,7 @@ use crate::plan::{Plan, ReadyCheck};
 use crate::session::Session;
 use crate::sys::process::Process;
 use crate::sys::{self, Pipe, Pty, SavedTerminal, Stream, Tree};
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 use crate::{spare, spawn};
 
 /// The grace period when nobody is there to wait.
@@ -42,9 +42,11 @@ pub(crate) fn launch(
     let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
     let program = spawn::find_program(&command.program, path.as_deref(), &plan.cwd)?;
 
-    let terminals = [io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()];
+    let terminals = terminal::standard_streams();
     let wants_lines = matches!(plan.ready, ReadyCheck::Log(_));
-    let way = way(terminals, plan.log || wants_lines, owns_process);
+    // A chained command has the terminal as well, and could not do with one in raw mode.
+    let alone = owns_process && plan.then.is_none();
+    let way = way(terminals, plan.log || wants_lines, alone);
     let no_pipe = |error| Error::new(Kind::Internal, "no pipe could be made for the output").source(error);
     let wired = Wired::new(way, plan, terminals[2]).map_err(no_pipe)?;
     let grace = plan.stop.timeout.min(SHORT_GRACE);

@@ -45,6 +45,8 @@ mod sys;
 mod terminal;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "cli")]
+mod then;
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -1,7 +1,7 @@
 //! The terminal as one start of the command has it: none, shared with us, or one of the command's own with us between.
 //! Nothing here reads a key or changes a mode: `sys` does.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -83,4 +83,8 @@ impl Terminal {
             Self::None | Self::Between(..) => {} // whose end it is to be dropped
         }
     }
+}
+/// Which of standard input, output and error are terminals.
+pub(crate) fn standard_streams() -> [bool; 3] {
+    [io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()]
 }

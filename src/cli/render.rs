@@ -26,7 +26,7 @@ impl Style {
         Self { json, quiet, colour: wanted && !json && std::io::stderr().is_terminal() }
     }
 
-    fn paint(self, code: &str, text: &str) -> String {
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }
 }
@@ -124,6 +124,8 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
         Event::LeaderLeft { pid } => {
             vec![format!("{devrun} the command has exited; pid {pid} of its tree goes on serving")]
         }
+        Event::ThenStarted { pid } => vec![format!("{devrun} the chained command runs (pid {pid})")],
+        Event::ThenEnded { exit } => vec![format!("{devrun} the chained command ended ({exit})")],
         Event::Stopping { cause } => {
             why(cause).map(|why| format!("{devrun} stopping: {why}")).into_iter().collect()
         }

@@ -1,6 +1,7 @@
 //! `devrun COMMAND`: the run in the foreground. Signals go in, events come out as lines, and the exit status is
 //! the command's.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -11,9 +12,10 @@ use crate::attempt::Context;
 use crate::detach;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
-use crate::plan::{self, Facts, Request, Sources};
-use crate::supervise::{self, Outcome};
+use crate::plan::{self, Facts, Plan, Request, Sources};
+use crate::supervise::Outcome;
 use crate::sys::{self, Received};
+use crate::then;
 
 /// Runs the server until its tree is empty; ends as the command ended.
 pub(crate) fn run(mut request: Request) -> ExitCode {
@@ -60,7 +62,15 @@ pub(super) fn fail(style: Style, error: &Error) -> ExitCode {
 }
 
 fn supervise_here(request: Request, facts: &Facts, style: Style) -> Result<Outcome, Error> {
-    let plan = plan::make(request, facts)?;
+    supervise_plan(&plan::make(request, facts)?, Vec::new(), style)
+}
+
+/// Runs what the plan says, as this program's only work; these variables go over the command's environment.
+pub(super) fn supervise_plan(
+    plan: &Plan,
+    environment: Vec<(OsString, OsString)>,
+    style: Style,
+) -> Result<Outcome, Error> {
     sys::adopt_orphans();
     let (stop, stops) = unbounded_channel();
     listen_for_signals(stop.clone())?;
@@ -76,8 +86,8 @@ fn supervise_here(request: Request, facts: &Facts, style: Style) -> Result<Outco
             super::browser::open(url);
         }
     };
-    let context = Context { stops, stop, environment: Vec::new(), owns_process: true };
-    runtime.block_on(supervise::run(&plan, context, &mut say))
+    let context = Context { stops, stop, environment, owns_process: true };
+    runtime.block_on(then::run(plan, context, &mut say))
 }
 
 fn listen_for_signals(stop: UnboundedSender<StopCause>) -> Result<(), Error> {
@@ -98,7 +108,7 @@ fn cause(received: Received) -> StopCause {
 }
 
 /// Ends this process as the command ended.
-fn end(outcome: Outcome, style: Style) -> ExitCode {
+pub(super) fn end(outcome: Outcome, style: Style) -> ExitCode {
     if let Some(error) = &outcome.error {
         render::error(style, error);
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::args::{Talk, Verb};
 use super::render::{self, Style};
-use super::{act, ask, clean, completions, logs, ls, man, status, who};
+use super::{act, ask, clean, completions, doctor, logs, ls, man, status, tauri, who};
 use crate::error::Error;
 use crate::event::Event;
 use crate::manage;
@@ -29,6 +29,9 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode, Error> {
         Verb::Url { name } => ask::url(name.as_deref()),
         Verb::Who { port, json } => who::run(port, json, plain),
         Verb::Clean { dry_run, forget } => clean::run(dry_run, forget.as_deref(), plain),
+        Verb::Tauri { args } => Ok(tauri::run(&args)),
+        Verb::Doctor { serve: true, .. } => Ok(doctor::serve()),
+        Verb::Doctor { json, serve: false } => Ok(doctor::run(json, plain)),
         Verb::Completions { shell } => completions::write(shell),
         Verb::Man => {
             // A reader that leaves early has seen enough.

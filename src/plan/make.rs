@@ -11,7 +11,7 @@ use super::runner::{Run, run};
 use super::script::{split, texts, the_one};
 use super::{
     ExtraPort, HealthCheck, Owner, Plan, Port, PortWish, ReadyCheck, Request, RestartPolicy, Spare,
-    StopPolicy, StopSignal, Wanted, WantedBy, names, project,
+    StopPolicy, StopSignal, Then, Wanted, WantedBy, names, project,
 };
 use crate::error::Error;
 
@@ -43,7 +43,7 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
         ports: PortWish {
             wanted,
             derived: names::derived_port(&facts.cwd, &range),
-            strict: request.strict_port.unwrap_or(false),
+            strict: request.strict_port.unwrap_or(wanted.is_some_and(|wanted| wanted.by == WantedBy::Tauri)),
             range,
             extra: extra_ports(&request),
         },
@@ -58,7 +58,7 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
         if_running: request.if_running.unwrap_or_default(),
         restart: request.restart.unwrap_or_default(),
         health: health(&request),
-        then: request.then.clone(),
+        then: request.then.clone().map(Then::Line),
         log: request.log.unwrap_or(false),
         open: request.open.unwrap_or(false),
         options: options(&request),
@@ -180,7 +180,7 @@ fn append(run: &Run, text: &str, commands: &[Vec<super::script::Word>]) -> Optio
     Some(Append { runner: run.runner, words })
 }
 
-/// The port somebody asked for: the user, an outer devrun, the script, the environment, in this order.
+/// The port somebody asked for: the user, an outer devrun, Tauri, the script, the environment, in this order.
 fn wanted(request: &Request, facts: &Facts, script: Option<Port>, notes: &mut Vec<String>) -> Option<Wanted> {
     let env = |name: &str| facts.env.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let inherited = env("PORT").map(str::parse::<Port>);
@@ -192,6 +192,7 @@ fn wanted(request: &Request, facts: &Facts, script: Option<Port>, notes: &mut Ve
     let by = |port: Option<Port>, by| port.map(|port| Wanted { port, by });
     by(request.port, WantedBy::User)
         .or(by(inherited.filter(|_| outer), WantedBy::OuterDevrun))
+        .or(facts.tauri)
         .or(by(script, WantedBy::Script))
         .or(by(inherited, WantedBy::Environment))
 }
@@ -218,7 +219,7 @@ fn injection(request: &Request, facts: &Facts, seen: &Seen, wanted: Option<Wante
         environment_only: request.no_inject.unwrap_or(false),
         // A port that the plan has not seen (in a script it could not follow) is the user's, and is kept.
         replace: wanted.is_some_and(|wanted| match wanted.by {
-            WantedBy::User | WantedBy::OuterDevrun | WantedBy::Script => true,
+            WantedBy::User | WantedBy::OuterDevrun | WantedBy::Tauri | WantedBy::Script => true,
             WantedBy::Environment => false,
         }),
         server: seen.server,

@@ -15,8 +15,11 @@ pub(crate) mod request;
 mod runner;
 pub(crate) mod script;
 mod settings;
+pub(crate) mod tauri;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "cli")]
+mod then;
 pub(crate) mod values;
 
 pub(crate) use config::variables;

@@ -21,7 +21,7 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-pub(crate) use exec::exec;
+pub(crate) use exec::{SHELL, exec};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use folder_poll::FolderWatch;
 #[cfg(target_os = "linux")]

@@ -68,6 +68,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "spare",
             "supervise",
             "sys",
+            "then",
+        ],
+    ),
+    (
+        "then",
+        &[
+            "attempt",
+            "error",
+            "event",
+            "launch",
+            "lifecycle",
+            "plan",
+            "registry",
+            "spare",
+            "spawn",
+            "supervise",
+            "sys",
+            "terminal",
         ],
     ),
 ];
@@ -80,6 +98,7 @@ const LONGER: &[(&str, &str)] = &[
     ("src/attempt.rs", "one loop and the state that it turns on; in two files nobody could follow it"),
     ("src/builder.rs", "a method and its words for each option"),
     ("src/ready/tests.rs", "one table of servers, good and bad"),
+    ("tests/it/tidy.rs", "its first table grows with the modules"),
 ];
 
 /// Words that have no place in the project: unfinished work and secrets of a machine.

@@ -1,5 +1,6 @@
 //! The sub-commands: what can be done with servers that are known.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -111,6 +112,21 @@ pub(crate) enum Verb {
         /// Forget this server, which must not run: its port is free for others
         #[arg(long, value_name = "NAME")]
         forget: Option<String>,
+    },
+    /// Run `tauri dev`, its dev server on a free port: devrun tauri dev [ARGS]...
+    #[command(disable_help_flag = true)]
+    Tauri {
+        /// Tauri's own: dev [ARGS]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        args: Vec<OsString>,
+    },
+    /// Look at this machine and this project, try the promises
+    Doctor {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+        #[arg(long, hide = true)]
+        serve: bool,
     },
     /// Print completions for a shell
     Completions {

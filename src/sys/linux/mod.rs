@@ -3,6 +3,8 @@
 mod adopted;
 mod ending;
 mod exec;
+#[cfg(feature = "cli")]
+mod features;
 mod folder_watch;
 mod fork;
 mod guard;
@@ -18,6 +20,8 @@ mod walk;
 mod wire;
 
 pub(crate) use adopted::{adopt_orphans, end_adopted};
+#[cfg(feature = "cli")]
+pub(crate) use features::{SEES_ENVIRONMENTS, features};
 pub(crate) use folder_watch::FolderWatch;
 #[cfg(feature = "cli")]
 pub(crate) use pty::{Pty, Typing};

@@ -10,6 +10,8 @@ pub(crate) mod lock;
 mod pipe;
 pub(in crate::sys) mod signals;
 mod terminal;
+#[cfg(feature = "cli")]
+mod trial;
 mod users;
 mod watch;
 
@@ -25,5 +27,7 @@ pub(crate) type Held = std::os::fd::OwnedFd;
 #[cfg(feature = "cli")]
 pub(crate) use signals::on_ending_signals;
 pub(crate) use terminal::{SavedTerminal, stderr_is_raw};
+#[cfg(feature = "cli")]
+pub(crate) use trial::in_a_terminal;
 pub(crate) use users::user_name;
 pub(crate) use watch::first_to_end;

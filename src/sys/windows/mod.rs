@@ -1,6 +1,8 @@
 //! Windows: a job object that the kernel empties when its last handle is closed, so there is no guard process.
 
 mod apart;
+#[cfg(feature = "cli")]
+mod features;
 pub(crate) mod files;
 mod handle;
 mod job;
@@ -14,6 +16,8 @@ mod terminal;
 mod tree;
 
 pub(crate) use apart::{URL_OPENERS, exit_of, start_apart, start_in_background};
+#[cfg(feature = "cli")]
+pub(crate) use features::{SEES_ENVIRONMENTS, features, in_a_terminal};
 pub(crate) use handle::Held;
 pub(crate) use pipe::*;
 pub(crate) use process::first_to_end;

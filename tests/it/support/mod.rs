@@ -16,7 +16,7 @@ pub use census::{Proc, kill, kill_group, marked};
 pub use pty::Pty;
 pub use run::{Ended, Outcome, Ready, Running};
 pub use rustix::process::Signal;
-pub use scratch::{Fixture, Scratch, apps, fixture_program};
+pub use scratch::{Fixture, Scratch, apps, fixture_program, words};
 pub use wait::{LIMIT, SOON, eventually, retry};
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
