@@ -92,6 +92,8 @@ fn clean_ends_ghosts_and_a_dry_run_does_not() {
     let mut run = scratch.run("", &fixture);
     run.ready();
     kill_both(&scratch, &mut run);
+    // The command dies with its guard; what it has put apart does not.
+    eventually(SOON, || Proc::of(fixture.leader()).map_or(Ok(()), |leader| Err(format!("{leader:?}"))));
     let ghosts = scratch.alive().len();
     Running::spawn(scratch.devrun(["clean", "--dry-run"])).outcome(SOON);
     assert_eq!(scratch.alive().len(), ghosts, "a dry run touches nothing");

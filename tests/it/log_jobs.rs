@@ -66,6 +66,8 @@ fn under_npm_ctrl_z_stops_npm_too() {
     is_raw(&bash);
     bash.type_in("\x03");
     eventually(LIMIT, || fixture.gone());
+    // npm is still about to end, and has the keyboard.
+    bash.shows_times("prompt> ", 4);
     bash.type_in("echo back-$((40+2))\n");
     bash.shows("back-42");
 }
