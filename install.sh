@@ -1,12 +1,21 @@
 #!/bin/sh
-# Builds devrun from this checkout and installs it for the current user.
+# Installs devrun for the current user: the program, its man page and its completions.
 #
-#   ./install.sh               to ${DEVRUN_INSTALL_DIR:-$HOME/.local/bin}
-#   ./install.sh --uninstall   removes the program again; what devrun remembers of its servers stays
+#   sh install.sh                a released program, checked against its checksum
+#   ./install.sh                 in a checkout: built with cargo
+#   sh install.sh --cargo        built with cargo from crates.io
+#   sh install.sh --uninstall    removes all of it again; what devrun remembers of its servers stays
 #
-# Everything is in functions and `main` is called in the last line: a copy of this file that was cut off runs nothing.
+# DEVRUN_INSTALL_DIR   where to, default $HOME/.local/bin; the pages go to ../share where that folder is a bin/
+# DEVRUN_INSTALL_URL   where from: the folder of a release, with its archives and SHA256SUMS
+#
+# Everything is in functions, and the last line calls them in braces: a copy of this file that was cut off anywhere
+# does nothing.
 
 set -eu
+
+# A release writes its own address here.
+released=""
 
 say() { printf '%s\n' "$*"; }
 
@@ -17,9 +26,11 @@ fail() { # WHAT [HINT]
 }
 
 usage() {
-    say "usage: ./install.sh [--uninstall]"
-    say "installs to \$DEVRUN_INSTALL_DIR, else \$HOME/.local/bin"
+    say "usage: sh install.sh [--cargo | --uninstall]"
+    say "installs to \$DEVRUN_INSTALL_DIR, else \$HOME/.local/bin; from \$DEVRUN_INSTALL_URL, if it is set"
 }
+
+has() { command -v "$1" >/dev/null 2>&1; }
 
 target_dir() {
     if [ -n "${DEVRUN_INSTALL_DIR:-}" ]; then
@@ -31,15 +42,81 @@ target_dir() {
     fi
 }
 
-need_system() {
+need_writable() { # DIR
+    mkdir -p "$1" 2>/dev/null || fail "the folder $1 cannot be made" "DEVRUN_INSTALL_DIR=/another/folder sh install.sh"
+    # Asked by writing: root passes every test of the permission bits, also on a read-only file system.
+    ( : >"$1/.devrun.$$" ) 2>/dev/null || fail "the folder $1 cannot be written" "DEVRUN_INSTALL_DIR=/another/folder sh install.sh"
+    rm -f "$1/.devrun.$$"
+    [ ! -d "$1/devrun" ] || fail "$1/devrun is a folder" "DEVRUN_INSTALL_DIR=/another/folder sh install.sh"
+}
+
+# --- a released program
+
+# Rust's name of this system. Linux gets the static program, which runs with every libc.
+platform() {
     case $(uname -s) in
-        Linux | Darwin) ;;
-        *) fail "install.sh does not know this system: $(uname -s)" "cargo install --locked --path ." ;;
+        Linux) system=unknown-linux-musl ;;
+        Darwin) system=apple-darwin ;;
+        *) return 1 ;;
+    esac
+    case $(uname -m) in
+        x86_64 | amd64) say "x86_64-$system" ;;
+        aarch64 | arm64) say "aarch64-$system" ;;
+        *) return 1 ;;
     esac
 }
 
-need_rust() { # CHECKOUT
-    command -v cargo >/dev/null 2>&1 || fail "cargo is not on the PATH" "install Rust (https://rustup.rs), then run this again"
+download() { # URL FILE
+    if has curl; then
+        curl -fsSL --retry 2 --proto-redir '=https' -o "$2" "$1"
+    elif has wget; then
+        wget -q -O "$2" "$1"
+    else
+        fail "neither curl nor wget is on the PATH" "install curl, then run this again"
+    fi
+}
+
+sha256() { # FILE
+    if has sha256sum; then
+        sum=$(sha256sum "$1")
+    elif has shasum; then
+        sum=$(shasum -a 256 "$1")
+    elif has openssl; then
+        sum=$(openssl dgst -r -sha256 "$1")
+    else
+        return 1
+    fi
+    say "${sum%% *}"
+}
+
+# The checksums come from the same place as the program: what they are worth is what the connection is worth.
+need_safe() { # URL
+    case $1 in
+        https://* | http://127.0.0.1[:/]* | http://localhost[:/]*) ;;
+        *) fail "$1 is no https address" ;;
+    esac
+}
+
+fetch() { # URL FOLDER: leaves the program there
+    need_safe "$1"
+    target=$(platform) || fail "there is no released devrun for $(uname -s) on $(uname -m)" "sh install.sh --cargo"
+    archive=devrun-$target.tar.gz
+    download "$1/SHA256SUMS" "$2/SHA256SUMS" || fail "$1/SHA256SUMS cannot be downloaded"
+    wanted=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$archive\$/\1/p" "$2/SHA256SUMS")
+    [ -n "$wanted" ] || fail "this release has no $archive" "sh install.sh --cargo"
+    download "$1/$archive" "$2/$archive" || fail "$1/$archive cannot be downloaded"
+    found=$(sha256 "$2/$archive") ||
+        fail "there is no program for checksums (sha256sum, shasum, openssl)" "install one of them, then run this again"
+    [ "$found" = "$wanted" ] || fail "$archive is not what its checksum says ($found, not $wanted): nothing is installed"
+    tar -xzf "$2/$archive" -C "$2" || fail "$archive cannot be unpacked"
+    fetched=$2/devrun-$target/devrun
+}
+
+# --- built here
+
+need_rust() { # CHECKOUT, if there is one
+    has cargo || fail "cargo is not on the PATH" "install Rust (https://rustup.rs), then run this again"
+    [ -n "$1" ] || return 0
     wanted=$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' "$1/Cargo.toml")
     found=$(rustc --version 2>/dev/null | sed -n 's/^rustc \([0-9][0-9.]*\).*/\1/p')
     [ -n "$found" ] || fail "rustc does not run" "rustup default stable"
@@ -54,26 +131,57 @@ at_least() {
     [ "$have_major" -gt "$want_major" ] || { [ "$have_major" -eq "$want_major" ] && [ "$have_minor" -ge "$want_minor" ]; }
 }
 
-need_writable() { # DIR
-    mkdir -p "$1" 2>/dev/null || fail "the folder $1 cannot be made" "DEVRUN_INSTALL_DIR=/another/folder ./install.sh"
-    # Asked by writing: root passes every test of the permission bits, also on a read-only file system.
-    ( : >"$1/.devrun.$$" ) 2>/dev/null || fail "the folder $1 cannot be written" "DEVRUN_INSTALL_DIR=/another/folder ./install.sh"
-    rm -f "$1/.devrun.$$"
+build() { # CHECKOUT or nothing, FOLDER
+    need_rust "$1"
+    if [ -n "$1" ]; then
+        # Cargo says where it put the program: a target folder set in the environment or the configuration is honoured.
+        fetched=$(cargo build --release --locked --bin devrun --manifest-path "$1/Cargo.toml" \
+            --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+    else
+        cargo install --locked --root "$2" devrun && fetched=$2/bin/devrun
+    fi
+    [ -n "$fetched" ] || fail "the build failed; cargo's own words are above"
 }
 
-install_from() { # CHECKOUT DIR
-    [ ! -d "$2/devrun" ] || fail "$2/devrun is a folder" "DEVRUN_INSTALL_DIR=/another/folder ./install.sh"
-    # Cargo says where it put the program: a target folder set in the environment or the configuration is honoured.
-    built=$(cargo build --release --locked --bin devrun --manifest-path "$1/Cargo.toml" \
-        --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
-    [ -n "$built" ] || fail "the build failed; cargo's own words are above"
+# The checkout that this file is part of. Read from a pipe it is part of none, whatever folder that happens in.
+checkout() {
+    case $0 in */install.sh | install.sh) ;; *) return 0 ;; esac
+    folder=$(cd "$(dirname "$0")" && pwd)
+    if grep -q '^name = "devrun"' "$folder/Cargo.toml" 2>/dev/null; then say "$folder"; fi
+}
+
+# --- into place
+
+place() { # PROGRAM DIR
+    "$1" --version >/dev/null || fail "the program does not run on this system" "sh install.sh --cargo"
     # Beside the target and then renamed: whoever runs devrun meanwhile finds the old file or the new one, whole.
     staged=$2/.devrun.$$
-    trap 'rm -f "$staged"' EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
-    { cp "$built" "$staged" && chmod 755 "$staged" && mv -f "$staged" "$2/devrun"; } 2>/dev/null ||
+    { cp "$1" "$staged" && chmod 755 "$staged" && mv -f "$staged" "$2/devrun"; } 2>/dev/null ||
         fail "$2/devrun cannot be written"
+}
+
+# The files besides the program: what devrun prints them with, and where the shells and man(1) look for them.
+pages() { # DIR
+    case $1 in */bin) ;; *) return 0 ;; esac
+    share=${1%/bin}/share
+    say "man $share/man/man1/devrun.1"
+    say "completions-bash $share/bash-completion/completions/devrun"
+    say "completions-zsh $share/zsh/site-functions/_devrun"
+    say "completions-fish $share/fish/vendor_completions.d/devrun.fish"
+}
+
+# Without them devrun is devrun all the same.
+place_pages() { # DIR
+    dir=$1
+    pages "$1" | while read -r page file; do
+        case $page in
+            man) set -- man ;;
+            *) set -- completions "${page#completions-}" ;;
+        esac
+        if ! { mkdir -p "${file%/*}" && "$dir/devrun" "$@" >"$file"; } 2>/dev/null; then
+            say "not written: $file"
+        fi
+    done
 }
 
 advise_path() { # DIR
@@ -83,7 +191,33 @@ advise_path() { # DIR
     esac
 }
 
+install() { # DIR [--cargo]
+    need_writable "$1"
+    work=$(mktemp -d) || fail "no temporary folder can be made" "TMPDIR=/another/folder sh install.sh"
+    staged=$work/staged
+    trap 'rm -rf "$work" "$staged"' EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    from=$(checkout) address=${DEVRUN_INSTALL_URL:-$released} fetched=""
+    if [ -n "${2:-}" ] || { [ -n "$from" ] && [ -z "${DEVRUN_INSTALL_URL:-}" ]; }; then
+        build "$from" "$work"
+    elif [ -n "$address" ]; then
+        fetch "${address%/}" "$work"
+    else
+        fail "this install.sh is of no release and in no checkout" "sh install.sh --cargo"
+    fi
+    before=$("$1/devrun" --version 2>/dev/null) || before=""
+    place "$fetched" "$1"
+    place_pages "$1"
+    say "installed $("$1/devrun" --version) as $1/devrun${before:+ (was $before)}"
+    advise_path "$1"
+}
+
 uninstall() { # DIR
+    pages "$1" | while read -r _ file; do
+        rm -f "$file" 2>/dev/null || say "not removed: $file"
+    done
     if [ ! -e "$1/devrun" ]; then
         say "devrun is not installed in $1"
         return 0
@@ -93,21 +227,14 @@ uninstall() { # DIR
 }
 
 main() {
-    dir=$(target_dir) || fail "HOME is not set" "DEVRUN_INSTALL_DIR=/some/folder ./install.sh"
+    dir=$(target_dir) || fail "HOME is not set" "DEVRUN_INSTALL_DIR=/some/folder sh install.sh"
     case ${1:-} in
-        "") ;;
-        --uninstall) uninstall "$dir"; return ;;
-        -h | --help) usage; return ;;
+        "") install "$dir" ;;
+        --cargo) install "$dir" --cargo ;;
+        --uninstall) uninstall "$dir" ;;
+        -h | --help) usage ;;
         *) usage >&2; fail "unknown argument: $1" ;;
     esac
-    checkout=$(cd "$(dirname "$0")" && pwd)
-    [ -f "$checkout/Cargo.toml" ] || fail "no Cargo.toml beside install.sh" "run it from a clone of devrun's repository"
-    need_system
-    need_rust "$checkout"
-    need_writable "$dir"
-    install_from "$checkout" "$dir"
-    say "installed $("$dir/devrun" --version) as $dir/devrun"
-    advise_path "$dir"
 }
 
-main "$@"
+{ main "$@"; exit; }

@@ -17,7 +17,8 @@ use crate::plan::{Plan, RestartPolicy};
 use crate::ready::{self, Answer, NotReady};
 use crate::session::Session;
 use crate::sys::process::{self, Process};
-use crate::sys::{self, SavedTerminal, Tree, TreeEvent};
+use crate::sys::{self, Tree, TreeEvent, Typed};
+use crate::terminal::Terminal;
 use crate::{outcome, spare};
 
 /// When the first word comes on a server that is not ready, and how often from then on.
@@ -48,7 +49,7 @@ pub(crate) struct Attempt<'a> {
     session: &'a mut Session,
     tree: Tree,
     output: Option<Streams>,
-    terminal: Option<SavedTerminal>,
+    terminal: Terminal,
     owners: Vec<Process>,
     owns_process: bool,
     started: Instant,
@@ -93,7 +94,7 @@ impl<'a> Attempt<'a> {
         say: &mut dyn FnMut(Event),
     ) -> Result<Self, Error> {
         let Launched { tree, output, terminal, owners, started } =
-            launch::launch(plan, session, &context.environment)?;
+            launch::launch(plan, session, &context.environment, context.owns_process)?;
         session.started(&tree, !context.owns_process, say);
         say(Event::Started {
             name: plan.name.clone(),
@@ -152,6 +153,7 @@ impl<'a> Attempt<'a> {
                 biased;
                 event = self.tree.next() => self.tree_event(event, say),
                 Some(cause) = stops.recv() => Some(Input::Stop(cause)),
+                typed = self.terminal.typed() => self.typed(typed),
                 pid = &mut owner_gone, if up => Some(Input::Stop(StopCause::OwnerGone(pid))),
                 change = Health::next(&mut self.health), if up => Some(self.health_changed(change)),
                 answer = &mut readiness, if starting => Some(self.readiness(answer)),
@@ -169,6 +171,7 @@ impl<'a> Attempt<'a> {
                 }
                 () = at(snapshot), if up => {
                     self.session.saw_members(&self.tree);
+                    self.session.say_unwritten(say);
                     snapshot = None;
                     None
                 }
@@ -203,8 +206,9 @@ impl<'a> Attempt<'a> {
             TreeEvent::LeaderExited(code) => Some(self.leader_ended(Exit::Code(code))),
             TreeEvent::LeaderSignalled(signal) => Some(self.leader_ended(Exit::Signal(signal))),
             TreeEvent::LeaderStopped => {
-                self.follow_stop =
-                    (self.terminal.is_some() && self.owns_process).then(|| Instant::now() + GROUP_STOP);
+                self.terminal.leader_stopped();
+                let shared = self.terminal.is_shared() && self.owns_process;
+                self.follow_stop = shared.then(|| Instant::now() + GROUP_STOP);
                 None
             }
             TreeEvent::Blind => {
@@ -223,6 +227,17 @@ impl<'a> Attempt<'a> {
                 Some(Input::TreeEmpty)
             }
             TreeEvent::GuardLost => Some(Input::GuardLost),
+        }
+    }
+
+    /// What was typed, as an input to the lifecycle.
+    fn typed(&mut self, typed: Typed) -> Option<Input> {
+        match typed {
+            Typed::Signal(signal) => Some(Input::Stop(StopCause::Keyboard(signal))),
+            Typed::Resumed => {
+                self.tree.resume();
+                None
+            }
         }
     }
 
@@ -323,8 +338,17 @@ impl<'a> Attempt<'a> {
                     Grace::Policy => timeout,
                     Grace::Short => timeout.min(SHORT_GRACE),
                 };
-                let foreground = signalled == Signalled::Foreground && self.terminal.is_some();
-                self.tree.stop(sys::signal_number(self.plan.stop.signal), grace, foreground);
+                let foreground = signalled == Signalled::Foreground && self.terminal.has_had_keys();
+                let signal = match &self.state {
+                    State::Stopping { cause: StopCause::Keyboard(key), .. }
+                        if self.terminal.passes_keys_on() =>
+                    {
+                        *key
+                    }
+                    _ => sys::signal_number(self.plan.stop.signal),
+                };
+                self.tree.stop(signal, grace, foreground);
+                self.terminal.release();
                 self.announce_stopping(say);
             }
             Some(Act::Kill) => self.tree.kill(),
@@ -358,14 +382,13 @@ impl<'a> Attempt<'a> {
         let (url, port, pid) = (answer.url.clone(), answer.port, self.tree.leader());
         say(Event::Ready { url: url.clone(), port, pid, ms });
         self.session.ready(&url, ms, &self.tree);
+        self.session.say_unwritten(say);
         self.watch_health();
     }
 
     fn end(mut self, cause: Option<StopCause>, for_good: bool, listened: bool, seen: Seen) -> End {
         let tail = self.output.take().map(Streams::finish).unwrap_or_default();
-        if let Some(terminal) = &self.terminal {
-            terminal.restore();
-        }
+        std::mem::replace(&mut self.terminal, Terminal::None).restore();
         // A guard that was killed could not say how the command ended; it ended by the guard's death.
         let exit = self.exit.unwrap_or(Exit::Signal(sys::KILLED));
         let diagnosis = output::diagnose(&tail);
@@ -391,6 +414,9 @@ impl<'a> Attempt<'a> {
             diagnosis,
         });
         let ready_for = self.ready_at.map(|ready| ready.elapsed()).unwrap_or_default();
+        let said = output::last_lines(&tail);
+        let unseen = self.plan.detached && !was_ready && !said.is_empty();
+        let error = error.map(|error| if unseen { error.output(said) } else { error });
         let Emptied { killed, left, guard_lost } = self.emptied;
         let ended = Ended { early, exit, cause, for_good, guard_lost, ready_for };
         End { ended, killed, left, error, tail }

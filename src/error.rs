@@ -9,6 +9,7 @@ pub struct Error {
     what: String,
     cause: Option<String>,
     hint: Option<String>,
+    output: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -16,6 +17,8 @@ pub struct Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
+    /// The server that was asked for does not run, or ended before it was ready (1).
+    NotRunning,
     /// The command line, the environment or a configuration file asks for something that can't be (2).
     Usage,
     /// The port is taken and `--strict-port` forbids another (75, `EX_TEMPFAIL`).
@@ -34,6 +37,7 @@ impl Kind {
     /// The exit status of the `devrun` program for this class of failure.
     pub fn exit_code(self) -> u8 {
         match self {
+            Kind::NotRunning => 1,
             Kind::Usage => 2,
             Kind::PortTaken => 75,
             Kind::NotReady => 124,
@@ -47,7 +51,7 @@ impl Kind {
 impl Error {
     /// A failure of this class; `what` says what happened to which thing, lowercase, without a full stop.
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), cause: None, hint: None, source: None }
+        Self { kind, what: what.into(), cause: None, hint: None, output: None, source: None }
     }
 
     /// Adds why it happened.
@@ -61,6 +65,13 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the last lines of what the command wrote, for who did not see them.
+    #[must_use]
+    pub(crate) fn output(mut self, lines: impl Into<String>) -> Self {
+        self.output = Some(lines.into());
         self
     }
 
@@ -89,6 +100,11 @@ impl Error {
     /// The one thing to do, if there is one.
     pub fn what_to_do(&self) -> Option<&str> {
         self.hint.as_deref()
+    }
+
+    /// The last lines of what the command wrote, if they were not seen.
+    pub fn last_output(&self) -> Option<&str> {
+        self.output.as_deref()
     }
 }
 

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::Port;
 
 /// One thing that happened. `--json` prints each as one JSON object a line, tagged by `event`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Event {
@@ -102,7 +102,7 @@ pub enum Event {
         /// Why, in words.
         reason: String,
         /// The end of what it said, where devrun reads that; a server in a terminal talks to it directly.
-        last_lines: Vec<String>,
+        output: String,
     },
     /// It was ready and does not answer any more.
     Unhealthy {
@@ -127,6 +127,16 @@ pub enum Event {
         /// The pid of the member that listens.
         pid: u32,
     },
+    /// The server is ready, and the command chained to it (`--then`) was started.
+    ThenStarted {
+        /// Its pid.
+        pid: u32,
+    },
+    /// The chained command is over, and no process of its tree is left.
+    ThenEnded {
+        /// How it ended.
+        exit: Exit,
+    },
     /// The tree is being stopped.
     Stopping {
         /// Why.
@@ -144,7 +154,7 @@ pub enum Event {
 }
 
 /// What is seen of a server that is not ready yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seen {
     /// No process of the tree listens.
@@ -170,7 +180,7 @@ impl Seen {
 }
 
 /// Why a tree is stopped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StopCause {
@@ -199,7 +209,7 @@ pub enum StopCause {
 }
 
 /// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exit {
     /// With this status (32 bits on Windows).
@@ -218,7 +228,7 @@ impl std::fmt::Display for Exit {
 }
 
 /// A process that was not ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// Its pid.
     pub pid: u32,
@@ -229,7 +239,7 @@ pub struct Left {
 }
 
 /// Why a process was not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LeftWhy {
     /// It is on the spare list.

@@ -20,12 +20,14 @@
 mod attempt;
 mod builder;
 mod control;
+mod detach;
 mod error;
 mod event;
 mod events;
 mod health;
 mod launch;
 mod lifecycle;
+mod manage;
 mod outcome;
 mod output;
 mod owner;
@@ -40,8 +42,11 @@ mod spare;
 mod spawn;
 mod supervise;
 mod sys;
+mod terminal;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "cli")]
+mod then;
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -81,7 +81,7 @@ fn not_ready(facts: &Facts) -> Error {
 
 fn exited_early(facts: &Facts) -> Error {
     let what = format!("{} ended before it was ready ({})", facts.plan.name, facts.exit);
-    let error = Error::new(Kind::Internal, what);
+    let error = Error::new(Kind::NotRunning, what);
     match &facts.diagnosis {
         Some(diagnosis) => told_by_output(error, diagnosis, facts.port),
         None => error,

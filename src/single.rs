@@ -9,10 +9,9 @@ use crate::control;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
 use crate::plan::{IfRunning, Plan};
-use crate::registry::{Phase, Record, Registry};
+use crate::registry::{Holder, Phase, Record, Registry, holder_state};
 use crate::session::{Opened, Session};
 use crate::supervise::Outcome;
-use crate::sys::process;
 
 /// How often a server that another devrun is starting is looked at: at first, and later.
 const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
@@ -86,21 +85,22 @@ async fn join(
     let (mut pause, mut told, mut stopped) = (LOOK.0, false, None);
     let run = registry.live_run(&plan.id);
     loop {
-        let record = registry.live_record(&plan.id);
-        if let Some(record) = record.as_ref().filter(|record| record.state == Phase::Ready) {
-            let pid = record.front.map(|front| front.pid).or(front).unwrap_or_default();
-            let url = record.url.clone();
-            say(Event::AlreadyRunning { name: plan.name.clone(), url: url.clone(), pid });
-            return Ok(Some(nothing_started(Exit::Code(0), None, Some(url))));
-        }
-        if !registry.is_live(&plan.id) {
-            return ended_meanwhile(registry, plan, run.as_deref());
-        }
-        match front.filter(|pid| process::info(*pid).is_some_and(|info| info.state == 'T')) {
-            None => stopped = None,
-            Some(pid) => {
+        // Before its record: a job that was suspended is written as ready, and answers nobody.
+        match holder_state(registry, &plan.id) {
+            None => return ended_meanwhile(registry, plan, run.as_deref()),
+            Some(Holder::Stopped { pid }) => {
                 if stopped.get_or_insert_with(Instant::now).elapsed() >= STOPPED {
                     return Err(is_stopped(plan, pid));
+                }
+            }
+            Some(Holder::Runs) => {
+                stopped = None;
+                let record = registry.live_record(&plan.id);
+                if let Some(record) = record.filter(|record| record.state == Phase::Ready) {
+                    let pid = record.front.map(|front| front.pid).or(front).unwrap_or_default();
+                    let url = record.url;
+                    say(Event::AlreadyRunning { name: plan.name.clone(), url: url.clone(), pid });
+                    return Ok(Some(nothing_started(Exit::Code(0), None, Some(url))));
                 }
             }
         }
@@ -129,7 +129,7 @@ fn ended_meanwhile(registry: &Registry, plan: &Plan, run: Option<&str>) -> Resul
         None => Ok(None),
         Some(record) => {
             let what = format!("{} was started by another devrun and ended before it was ready", plan.name);
-            let error = Error::new(Kind::Internal, what).hint(format!("devrun logs {}", plan.name));
+            let error = Error::new(Kind::NotRunning, what).hint(format!("devrun logs {}", plan.name));
             Err(match record.reason {
                 Some(reason) => error.cause(reason),
                 None => error.cause("it was stopped"),

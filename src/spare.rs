@@ -61,3 +61,8 @@ pub(crate) fn list(spare: &Spare) -> SpareList {
         own_session: SHARED.iter().copied().map(bytes).collect(),
     }
 }
+
+/// Those alone that the user names.
+pub(crate) fn named(spare: &Spare) -> SpareList {
+    SpareList { own_session: Vec::new(), ..list(spare) }
+}

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::detach;
 use crate::error::{Error, Kind};
 use crate::owner;
 use crate::plan::{CommandLine, Owner};
@@ -74,6 +75,7 @@ pub(crate) fn environment(
     over: &[(OsString, OsString)],
 ) -> Vec<(OsString, OsString)> {
     let mut all: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    all.remove(OsStr::new(detach::BACKGROUND)); // that was for us
     for (name, value) in &command.env {
         match value {
             Some(value) => all.insert(name.clone(), value.clone()),

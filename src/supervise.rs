@@ -18,9 +18,6 @@ use crate::plan::Plan;
 use crate::session::Session;
 use crate::single::{self, Place};
 
-/// So many lines of what it said are shown of a server that is given up.
-const LAST_LINES: usize = 10;
-
 /// How a run ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -121,7 +118,7 @@ fn over(session: &mut Session, end: End, say: &mut dyn FnMut(Event)) -> Outcome 
 fn give_up(plan: &Plan, session: &mut Session, end: End, quick: u32, say: &mut dyn FnMut(Event)) -> Outcome {
     let last = reason(&end);
     let reason = format!("{} times in a row it ended soon; the last time {last}", quick + 1);
-    say(Event::GaveUp { reason: reason.clone(), last_lines: output::last_lines(&end.tail, LAST_LINES) });
+    say(Event::GaveUp { reason: reason.clone(), output: output::last_lines(&end.tail) });
     let error = Error::new(Kind::Internal, format!("{} is not started again", plan.name))
         .cause(reason)
         .hint("mend what its output says, then start it again");

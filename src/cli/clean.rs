@@ -1,20 +1,33 @@
 //! `devrun clean`: ends what crashed runs have left, forgets servers whose folder is gone, and says so.
 //! A server that runs in a folder that exists is never touched.
 
+use std::process::ExitCode;
+
 use super::escape::escape_line;
-use super::ls::print;
 use super::render::{self, Style};
-use crate::error::Error;
+use super::table::print;
+use super::verb::Servers;
+use crate::error::{Error, Kind};
 use crate::event::Event;
+use crate::manage;
 use crate::plan::Spare;
-use crate::registry::{Registry, end_ghosts, stop};
+use crate::registry::{Registry, end_ghosts, is_gone};
 use crate::spare;
 
-/// Cleans up, or with `dry_run` says what would be done.
-pub(crate) fn run(dry_run: bool, style: Style) -> Result<(), Error> {
+/// Cleans up, or forgets one server; with `dry_run` says what would be done.
+pub(crate) fn run(dry_run: bool, forget: Option<&str>, style: Style) -> Result<ExitCode, Error> {
+    let done = match forget {
+        Some(name) => forget_one(name, dry_run)?,
+        None => clean(dry_run, style)?,
+    };
+    print(if done.is_empty() { "nothing to clean\n" } else { &done });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn clean(dry_run: bool, style: Style) -> Result<String, Error> {
     let registry = Registry::open()?;
     let warn = |text| render::event(style, &Event::Warning { text, hint: None });
-    let (would_end, would_forget) = if dry_run { ("would end", "would forget") } else { ("ended", "forgot") };
+    let would_end = if dry_run { "would end" } else { "ended" };
     let spare = spare::list(&Spare::default());
     let mut done = String::new();
     for ghosts in end_ghosts(&registry, &|info| spare.spares_pid(info.pid), dry_run) {
@@ -28,20 +41,33 @@ pub(crate) fn run(dry_run: bool, style: Style) -> Result<(), Error> {
     }
     let (entries, problems) = registry.list();
     problems.into_iter().for_each(warn);
-    // A folder that can't be looked at, on a disk that is away, is not known to be gone.
-    let gone = entries.iter().filter(|entry| matches!(entry.record.folder().try_exists(), Ok(false)));
-    for entry in gone {
+    for entry in entries.iter().filter(|entry| is_gone(&entry.record)) {
         if !dry_run {
-            if entry.live {
-                stop(&registry, &entry.record)?;
-            }
+            manage::stop(&registry, &entry.record)?;
             registry.forget(&entry.record)?;
         }
         let (name, folder) = (escape_line(&entry.record.name), escape_line(&entry.record.cwd.lossy()));
-        done += &format!("{would_forget} {name}: its folder {folder} is gone\n");
+        done += &format!("{} {name}: its folder {folder} is gone\n", would_forget(dry_run));
     }
-    print(if done.is_empty() { "nothing to clean\n" } else { &done });
-    Ok(())
+    Ok(done)
+}
+
+fn forget_one(name: &str, dry_run: bool) -> Result<String, Error> {
+    let servers = Servers::look()?;
+    let record = &servers.meant(Some(name))?.record;
+    if servers.registry.is_live(&record.id) {
+        return Err(Error::new(Kind::Usage, format!("{} is running", record.name))
+            .hint(format!("devrun stop {}", record.id.0)));
+    }
+    if !dry_run {
+        servers.registry.forget(record)?;
+    }
+    let (name, folder) = (escape_line(&record.name), escape_line(&record.cwd.lossy()));
+    Ok(format!("{} {name} in {folder}, which had port {}\n", would_forget(dry_run), record.port))
+}
+
+fn would_forget(dry_run: bool) -> &'static str {
+    if dry_run { "would forget" } else { "forgot" }
 }
 
 fn list(pids: &[u32]) -> String {

@@ -6,7 +6,7 @@ use clap::error::ContextKind;
 
 use super::args::{self, Invocation};
 use super::render::Style;
-use super::{clean, completions, ls, run, script_shell, stop};
+use super::{completions, run, script_shell, verb};
 use crate::error::{Error, Kind};
 
 /// Runs the program; returns its exit status.
@@ -15,26 +15,14 @@ pub fn main() -> ExitCode {
     match args::parse(std::env::args_os()) {
         Ok(Invocation::Run(request)) => run::run(*request),
         Ok(Invocation::ScriptShell { script, args }) => run::fail(style, &script_shell::exec(&script, &args)),
-        Ok(Invocation::Completions { shell }) => {
-            completions::write(shell, &mut std::io::stdout());
-            ExitCode::SUCCESS
-        }
-        Ok(Invocation::Ls { json, all }) => answered(style, ls::run(json, all, style)),
-        Ok(Invocation::Stop { name, all }) => answered(style, stop::run(name.as_deref(), all, style)),
-        Ok(Invocation::Clean { dry_run }) => answered(style, clean::run(dry_run, style)),
+        Ok(Invocation::Names { verb }) => completions::names(&verb).unwrap_or(ExitCode::FAILURE),
+        Ok(Invocation::Verb(verb)) => verb::run(verb).unwrap_or_else(|error| run::fail(style, &error)),
         // Help and version.
         Err(told) if !told.use_stderr() => {
             let _ = told.print();
             ExitCode::SUCCESS
         }
         Err(error) => run::fail(style, &usage(&error)),
-    }
-}
-
-fn answered(style: Style, answer: Result<(), Error>) -> ExitCode {
-    match answer {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => run::fail(style, &error),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::escape::escape;
 use crate::error::Error;
 use crate::event::{Event, Exit, LeftWhy, Seen, StopCause};
+use crate::sys;
 
 /// How to talk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl Style {
         Self { json, quiet, colour: wanted && !json && std::io::stderr().is_terminal() }
     }
 
-    fn paint(self, code: &str, text: &str) -> String {
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }
 }
@@ -49,6 +50,7 @@ pub(crate) fn error(style: Style, error: &Error) {
             "error": error.what(),
             "cause": error.why(),
             "hint": error.what_to_do(),
+            "output": error.last_output(),
             "exit-code": error.kind().exit_code(),
         })
         .to_string());
@@ -58,6 +60,10 @@ pub(crate) fn error(style: Style, error: &Error) {
     if let Some(why) = error.why() {
         say(&format!("{} {}", style.paint("2", "cause:"), escape(&why)));
     }
+    if let Some(output) = error.last_output() {
+        say(&style.paint("2", "output:"));
+        output.lines().for_each(|line| say(&format!("  {}", escape(line))));
+    }
     if let Some(hint) = error.what_to_do() {
         say(&format!("\n{} {}", style.paint("36", "hint:"), escape(hint)));
     }
@@ -66,7 +72,8 @@ pub(crate) fn error(style: Style, error: &Error) {
 /// A closed stderr is no reason to end or to panic.
 fn say(text: &str) {
     let mut stderr = std::io::stderr().lock();
-    let _ = stderr.write_all(format!("{text}\n").as_bytes());
+    let end = if sys::stderr_is_raw() { "\r\n" } else { "\n" };
+    let _ = stderr.write_all(format!("{text}{end}").as_bytes());
 }
 
 fn lines(style: Style, event: &Event) -> Vec<String> {
@@ -104,8 +111,8 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
         Event::Restarting { reason, in_ms, .. } => {
             vec![format!("{devrun} {}; starting again in {}", escape(reason), short(*in_ms))]
         }
-        Event::GaveUp { reason, last_lines } => {
-            let said = last_lines.iter().map(|line| format!("  {}", style.paint("2", &escape(line))));
+        Event::GaveUp { reason, output } => {
+            let said = output.lines().map(|line| format!("  {}", style.paint("2", &escape(line))));
             [format!("{devrun} not started again: {}", escape(reason))].into_iter().chain(said).collect()
         }
         Event::Unhealthy { seen } => vec![warning(&format!("unhealthy: {}", seen.in_words()))],
@@ -117,6 +124,8 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
         Event::LeaderLeft { pid } => {
             vec![format!("{devrun} the command has exited; pid {pid} of its tree goes on serving")]
         }
+        Event::ThenStarted { pid } => vec![format!("{devrun} the chained command runs (pid {pid})")],
+        Event::ThenEnded { exit } => vec![format!("{devrun} the chained command ended ({exit})")],
         Event::Stopping { cause } => {
             why(cause).map(|why| format!("{devrun} stopping: {why}")).into_iter().collect()
         }

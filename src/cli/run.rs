@@ -1,6 +1,7 @@
 //! `devrun COMMAND`: the run in the foreground. Signals go in, events come out as lines, and the exit status is
 //! the command's.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -8,17 +9,28 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use super::render::{self, Style};
 use super::script_shell;
 use crate::attempt::Context;
+use crate::detach;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
-use crate::plan::{self, Facts, Request, Sources};
-use crate::supervise::{self, Outcome};
+use crate::plan::{self, Facts, Plan, Request, Sources};
+use crate::supervise::Outcome;
 use crate::sys::{self, Received};
+use crate::then;
 
 /// Runs the server until its tree is empty; ends as the command ended.
-pub(crate) fn run(request: Request) -> ExitCode {
+pub(crate) fn run(mut request: Request) -> ExitCode {
     let style = Style::new(request.json == Some(true), request.quiet == Some(true));
     if script_shell::bypassed() {
         return fail(style, &bypass(&request));
+    }
+    let background = detach::is_background();
+    if background {
+        // Whoever started this one reads what it says, and has said already that it is to be here.
+        request.json = Some(true);
+        request.detach = Some(true);
+    } else if request.detach.is_none() && std::env::var_os("DEVRUN_ID").is_some() {
+        // What a file or the environment says of it was for the devrun around this one.
+        request.detach = Some(false);
     }
     let facts = match Facts::gather(&request, Sources::All) {
         Ok(facts) => facts,
@@ -26,6 +38,9 @@ pub(crate) fn run(request: Request) -> ExitCode {
     };
     let merged = request.clone().over(facts.settings.clone());
     let style = Style::new(merged.json == Some(true), merged.quiet == Some(true));
+    if merged.detach == Some(true) && !background {
+        return super::detach::run(style, merged.open == Some(true));
+    }
     super::trace::start(merged.verbose == Some(true));
     match supervise_here(request, &facts, style) {
         Ok(outcome) => end(outcome, style),
@@ -47,7 +62,15 @@ pub(super) fn fail(style: Style, error: &Error) -> ExitCode {
 }
 
 fn supervise_here(request: Request, facts: &Facts, style: Style) -> Result<Outcome, Error> {
-    let plan = plan::make(request, facts)?;
+    supervise_plan(&plan::make(request, facts)?, Vec::new(), style)
+}
+
+/// Runs what the plan says, as this program's only work; these variables go over the command's environment.
+pub(super) fn supervise_plan(
+    plan: &Plan,
+    environment: Vec<(OsString, OsString)>,
+    style: Style,
+) -> Result<Outcome, Error> {
     sys::adopt_orphans();
     let (stop, stops) = unbounded_channel();
     listen_for_signals(stop.clone())?;
@@ -58,12 +81,13 @@ fn supervise_here(request: Request, facts: &Facts, style: Style) -> Result<Outco
         render::event(style, &event);
         if let Event::Ready { url, .. } = &event
             && plan.open
+            && !plan.detached
         {
             super::browser::open(url);
         }
     };
-    let context = Context { stops, stop, environment: Vec::new(), owns_process: true };
-    runtime.block_on(supervise::run(&plan, context, &mut say))
+    let context = Context { stops, stop, environment, owns_process: true };
+    runtime.block_on(then::run(plan, context, &mut say))
 }
 
 fn listen_for_signals(stop: UnboundedSender<StopCause>) -> Result<(), Error> {
@@ -84,11 +108,16 @@ fn cause(received: Received) -> StopCause {
 }
 
 /// Ends this process as the command ended.
-fn end(outcome: Outcome, style: Style) -> ExitCode {
+pub(super) fn end(outcome: Outcome, style: Style) -> ExitCode {
     if let Some(error) = &outcome.error {
         render::error(style, error);
     }
-    match status(&outcome) {
+    exit(status(&outcome))
+}
+
+/// Ends this process so.
+pub(super) fn exit(how: Exit) -> ExitCode {
+    match how {
         Exit::Code(code) => sys::exit(code),
         Exit::Signal(signal) => sys::die_of(signal),
     }

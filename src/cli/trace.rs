@@ -15,6 +15,8 @@ pub(crate) fn start(verbose: bool) {
         _ => return,
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).without_time();
+    // Nobody may be there any more to read it.
+    let lines = lines.log_internal_errors(false);
     let subscriber = tracing_subscriber::registry().with(lines).with(filter);
     // Only a program that links devrun as a library and calls its main can have one already.
     let _ = tracing::subscriber::set_global_default(subscriber);

@@ -187,7 +187,7 @@ fn stop(cause: StopCause, now: Duration) -> (State, Option<Act>) {
 }
 
 /// Ctrl-C typed twice ends the tree at once. What a process sends soon after the first is a copy of it.
-fn is_meant_as_second(first: &StopCause, second: &StopCause, since: Duration) -> bool {
+pub(crate) fn is_meant_as_second(first: &StopCause, second: &StopCause, since: Duration) -> bool {
     match second {
         StopCause::Keyboard(_) => matches!(first, StopCause::Keyboard(_)) || since >= DUPLICATES,
         StopCause::Signal(_) => since >= DUPLICATES,

@@ -25,13 +25,6 @@ pub(crate) fn diagnose(tail: &[u8]) -> Option<Diagnosis> {
         .map(|line| Diagnosis::PortInUse(shorten(line)))
 }
 
-/// The last lines of the output, without their control sequences.
-pub(crate) fn last_lines(tail: &[u8], most: usize) -> Vec<String> {
-    let text = strip_control(tail);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(most)..].iter().map(|line| shorten(line)).collect()
-}
-
 fn is_question(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
     ["(y/n)", "[y/n]", "(yes/no)", "[yes/no]", "(y)es", "› no / yes"].iter().any(|mark| line.contains(mark))

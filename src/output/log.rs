@@ -1,9 +1,10 @@
-//! The log of a server's output: two private files of bounded size, the older one beside the newer. Nothing in
-//! here reads it, and nobody waits for the disk to have it.
+//! The log of a server's output: two private files of bounded size, the older one beside the newer, and beside each
+//! of them when what was written. Nothing in here reads it, and nobody waits for the disk to have it.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::sys;
 
@@ -17,6 +18,48 @@ pub(crate) struct Log {
     file: File,
     length: u64,
     limit: u64,
+    times: Times,
+}
+
+/// `path.times`: a line with an offset and the time (milliseconds since 1970) at which the log had that length.
+#[derive(Debug, Default)]
+struct Times {
+    /// `None` before the first line, and where the file can't be written: then there are no times.
+    file: Option<File>,
+    /// When the last line was written.
+    last: Option<Instant>,
+    length: u64,
+}
+
+/// How often the time is written down.
+const EVERY: Duration = Duration::from_secs(1);
+
+impl Times {
+    /// The log is so long, and something is about to be appended. Failing costs nobody the output.
+    fn note(&mut self, path: &Path, length: u64) {
+        if self.last.is_some_and(|at| at.elapsed() < EVERY) {
+            return;
+        }
+        if self.last.is_none() {
+            self.file = sys::append_private(&with_suffix(path, ".times")).ok();
+            let known = self.file.as_ref().and_then(|file| file.metadata().ok());
+            self.length = known.map_or(0, |about| about.len());
+        }
+        self.last = Some(Instant::now());
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let line = format!("{length} {}\n", now.as_millis());
+        if let Some(file) = &mut self.file
+            && file.write_all(line.as_bytes()).is_ok()
+        {
+            self.length += line.len() as u64;
+        }
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(suffix);
+    name.into()
 }
 
 impl Log {
@@ -28,7 +71,7 @@ impl Log {
     fn with_limit(path: &Path, limit: u64) -> io::Result<Self> {
         let file = sys::append_private(path)?;
         let length = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), file, length, limit })
+        Ok(Self { path: path.to_owned(), file, length, limit, times: Times::default() })
     }
 
     /// One whose rotation fails at the first byte.
@@ -42,9 +85,11 @@ impl Log {
     /// Appends a piece of output, which may span the end of a file and the beginning of the next.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            if self.length >= self.limit {
+            // A trickle makes more times than output, and they are bounded too.
+            if self.length >= self.limit || self.times.length >= self.limit {
                 self.rotate()?;
             }
+            self.times.note(&self.path, self.length);
             let room = usize::try_from(self.limit - self.length).unwrap_or(usize::MAX);
             let (now, later) = bytes.split_at(bytes.len().min(room));
             self.file.write_all(now)?;
@@ -56,9 +101,10 @@ impl Log {
 
     /// By renaming: a reader that has the file open keeps what it reads.
     fn rotate(&mut self) -> io::Result<()> {
-        let mut older = self.path.clone().into_os_string();
-        older.push(".1");
-        std::fs::rename(&self.path, older)?;
+        let older = with_suffix(&self.path, ".1");
+        std::fs::rename(&self.path, &older)?;
+        let _ = std::fs::rename(with_suffix(&self.path, ".times"), with_suffix(&older, ".times"));
+        self.times = Times::default();
         self.file = sys::append_private(&self.path)?;
         self.length = self.file.metadata()?.len();
         Ok(())
@@ -86,10 +132,29 @@ mod tests {
         let [newer, older] = ["log", "log.1"].map(|name| std::fs::read(folder.path().join(name)).unwrap());
         assert!(newer.len() <= 1000 && older.len() == 1000);
         assert!(all.ends_with(&[older, newer].concat()));
-        for name in ["log", "log.1"] {
+        for name in ["log", "log.1", "log.times", "log.1.times"] {
             assert!(mode(&folder.path().join(name)).is_none_or(|mode| mode == 0o600), "{name}");
         }
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn times_say_how_long_the_log_was_and_are_few() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        std::fs::write(&path, "before\n").unwrap();
+        let mut log = Log::open(&path).unwrap();
+        for _ in 0..1000 {
+            log.write(b"a line of output, as servers write them\n").unwrap();
+        }
+        let times = std::fs::read_to_string(folder.path().join("log.times")).unwrap();
+        let first = times.lines().next().unwrap().split_once(' ').unwrap();
+        assert_eq!(first.0, "7", "from the length that it had");
+        assert!(first.1.parse::<u128>().unwrap() > 1_700_000_000_000, "{times}");
+        assert!(times.lines().count() < 10, "{times}");
+        std::fs::remove_file(folder.path().join("log.times")).unwrap();
+        std::fs::create_dir(folder.path().join("log.times")).unwrap();
+        Log::open(&path).unwrap().write(b"output\n").unwrap();
     }
 
     #[test]

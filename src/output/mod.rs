@@ -1,4 +1,4 @@
-//! The command's output when it is not in a terminal: passed on as it comes, kept in a bounded log, looked
+//! The command's output where it does not write to our own streams itself: passed on as it comes, kept in a bounded log, looked
 //! through for what went wrong. No byte is changed, reordered within a stream, or sent to the other stream.
 
 mod diagnose;
@@ -10,8 +10,8 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use diagnose::{Diagnosis, diagnose, last_lines};
+pub(crate) use diagnose::{Diagnosis, diagnose};
 pub(crate) use log::Log;
 pub(crate) use pass::{PassOn, Route};
 pub(crate) use streams::Streams;
-pub(crate) use text::strip_control;
+pub(crate) use text::{last_lines, strip_all_but_colours, strip_control};

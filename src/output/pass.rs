@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Log, strip_control};
-use crate::sys::{self, Bell, Pipe, Woken};
+use crate::sys::{self, Bell, Pipe, Stream, Woken};
 
 /// One read: as much as a pipe holds.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -24,8 +24,17 @@ const LINE_BYTES: usize = 16 * 1024;
 pub(crate) struct Route {
     /// Our end of the command's stream.
     pub(crate) from: Pipe,
-    /// Where its bytes go.
-    pub(crate) to: Pipe,
+    /// Where its bytes go, besides the log.
+    pub(crate) to: Option<Pipe>,
+}
+
+impl Route {
+    /// A pipe whose other end, the command's, is returned too; to one of our own streams, or nowhere.
+    pub(crate) fn pipe(to: Option<Stream>) -> io::Result<(Self, Pipe)> {
+        let (from, of_command) = io::pipe()?;
+        let to = to.map(sys::own_stream).transpose()?;
+        Ok((Self { from: from.into(), to }, of_command.into()))
+    }
 }
 
 /// Output under way. Dropping it stops the threads without waiting for them.
@@ -152,13 +161,15 @@ fn pass(route: &Route, bell: &Bell, kept: &Mutex<Kept>, mut lines: Option<Lines>
         }
         let most = allowance.map_or(CHUNK_BYTES, |left| CHUNK_BYTES.min(left as usize));
         let bytes = match sys::read(&route.from, &mut buffer[..most]) {
+            // A terminal, in which it can't be told how much there is.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && allowance.is_none() => continue,
             Ok(0) | Err(_) => return,
             Ok(got) => &buffer[..got],
         };
         allowance = allowance.map(|left| left.saturating_sub(bytes.len() as u64));
         // First the reader, then the books. A full disk costs the reader this piece, as it would the command;
         // a reader that left ends it, and the command learns so by its own next write.
-        let written = sys::write_all(&route.to, bytes);
+        let written = route.to.as_ref().map_or(Ok(()), |to| sys::write_all(to, bytes));
         lock(kept).keep(bytes);
         if lines.as_mut().is_some_and(|lines| !lines.feed(bytes)) {
             lines = None;

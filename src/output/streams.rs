@@ -1,4 +1,4 @@
-//! Both output streams of a command, from the pipes that it is given to the end of what it said.
+//! What a command says, from where it comes to the end of it.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{Log, PassOn, Route};
-use crate::sys::{self, Pipe, Stream};
 
 /// How long what is in the pipes already is waited for when the tree is empty.
 const DRAIN: Duration = Duration::from_millis(200);
@@ -21,15 +20,10 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Pipes for standard output and error, and threads that pass on what comes. Without a log file none is kept;
-    /// a log that fails is said in the trace and given up.
-    pub(crate) fn start(log: Option<PathBuf>, wants_lines: bool) -> io::Result<(Self, [Pipe; 2])> {
+    /// Starts threads that pass on what comes. Without a log file none is kept; a log that fails is said in the
+    /// trace and given up.
+    pub(crate) fn start(log: Option<PathBuf>, wants_lines: bool, routes: Vec<Route>) -> io::Result<Self> {
         let (sender, receiver) = unbounded_channel();
-        let ((out, out_of_command), (err, err_of_command)) = (io::pipe()?, io::pipe()?);
-        let routes = [
-            Route { from: out.into(), to: sys::own_stream(Stream::Stdout)? },
-            Route { from: err.into(), to: sys::own_stream(Stream::Stderr)? },
-        ];
         let log = log.and_then(|path| {
             Log::open(&path)
                 .inspect_err(|error| tracing::warn!(target: "devrun::output", %error, "no log is kept"))
@@ -38,8 +32,7 @@ impl Streams {
         let passing = PassOn::start(routes, log, wants_lines.then_some(sender), |error| {
             tracing::warn!(target: "devrun::output", %error, "the log is not kept any longer");
         })?;
-        let lines = wants_lines.then_some(receiver);
-        Ok((Self { passing, lines }, [out_of_command.into(), err_of_command.into()]))
+        Ok(Self { passing, lines: wants_lines.then_some(receiver) })
     }
 
     /// What is in the pipes is passed on; then nobody is waited for. Returns the end of what was said.

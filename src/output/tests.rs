@@ -17,7 +17,7 @@ fn pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
 }
 
 fn route(from: impl Into<Pipe>, to: impl Into<Pipe>) -> Route {
-    Route { from: from.into(), to: to.into() }
+    Route { from: from.into(), to: Some(to.into()) }
 }
 
 fn start(routes: Vec<Route>) -> PassOn {

@@ -2,33 +2,66 @@
 
 /// The text of a piece of output, without everything that steers a terminal. Line ends become `\n`.
 pub(crate) fn strip_control(bytes: &[u8]) -> String {
+    strip(bytes, false)
+}
+
+/// The same for whole lines on a terminal: colours and the like stay, and end with their line.
+pub(crate) fn strip_all_but_colours(bytes: &[u8]) -> String {
+    strip(bytes, true)
+}
+
+fn strip(bytes: &[u8], colours: bool) -> String {
+    const RESET: &str = "\x1b[0m";
+    let mut coloured = false;
     let text = String::from_utf8_lossy(bytes);
     let mut clean = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(char) = rest.next() {
         match char {
-            '\x1b' => skip_escape(&mut rest),
-            '\u{9b}' => skip_control_sequence(&mut rest),
+            '\x1b' => {
+                if let Some(colour) = skip_escape(&mut rest).filter(|_| colours) {
+                    coloured = !matches!(colour.as_str(), "" | "0");
+                    clean.push_str(&format!("\x1b[{colour}m"));
+                }
+            }
+            '\u{9b}' => drop(skip_control_sequence(&mut rest)),
             '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut rest),
-            '\r' => {
-                rest.next_if_eq(&'\n');
+            '\r' | '\n' => {
+                if char == '\r' {
+                    rest.next_if_eq(&'\n');
+                }
+                if std::mem::take(&mut coloured) {
+                    clean.push_str(RESET);
+                }
                 clean.push('\n');
             }
-            '\n' | '\t' => clean.push(char),
+            '\t' => clean.push(char),
             _ if char.is_control() || is_bidi(char) => {}
             _ => clean.push(char),
         }
     }
+    if coloured {
+        clean.push_str(RESET);
+    }
     clean
+}
+
+/// The last lines of a piece of output, for an error that shows them.
+pub(crate) fn last_lines(bytes: &[u8]) -> String {
+    const LINES: usize = 20;
+    let text = strip_control(bytes);
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
 type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 
-fn skip_escape(rest: &mut Rest) {
+/// What stood between `ESC [` and `m`, if it was that.
+fn skip_escape(rest: &mut Rest) -> Option<String> {
     match rest.peek() {
         Some('[') => {
             rest.next();
-            skip_control_sequence(rest);
+            return skip_control_sequence(rest);
         }
         Some(']' | 'P' | 'X' | '^' | '_') => {
             rest.next();
@@ -40,12 +73,18 @@ fn skip_escape(rest: &mut Rest) {
         }
         _ => {}
     }
+    None
 }
 
-/// `ESC [` parameters, intermediates, one final character.
-fn skip_control_sequence(rest: &mut Rest) {
-    while rest.next_if(|char| (' '..='?').contains(char)).is_some() {}
-    rest.next_if(|char| ('@'..='~').contains(char));
+/// `ESC [` parameters, intermediates, one final character. The parameters of a colour.
+fn skip_control_sequence(rest: &mut Rest) -> Option<String> {
+    let mut parameters = String::new();
+    while let Some(char) = rest.next_if(|char| (' '..='?').contains(char)) {
+        parameters.push(char);
+    }
+    let last = rest.next_if(|char| ('@'..='~').contains(char));
+    let is_colour = parameters.chars().all(|char| matches!(char, '0'..='9' | ';' | ':'));
+    (last == Some('m') && is_colour).then_some(parameters)
 }
 
 /// `ESC ]` and its like: up to BEL or `ESC \`; a line end ends it too, so that a torn one hides one line at most.
@@ -89,6 +128,21 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             assert_eq!(strip_control(bytes), *expected, "{:?}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    #[test]
+    fn colours_stay_where_they_are_shown_and_end_with_their_line() {
+        let cases: &[(&[u8], &str)] = &[
+            (b"\x1b[32mgreen\x1b[0m plain", "\x1b[32mgreen\x1b[0m plain"),
+            (b"\x1b[1;38;5;4mto the end\nnext", "\x1b[1;38;5;4mto the end\x1b[0m\nnext"),
+            (b"\x1b[31mwindows\r\nnext", "\x1b[31mwindows\x1b[0m\nnext"),
+            (b"\x1b[31mno end", "\x1b[31mno end\x1b[0m"),
+            (b"\x1b[2J\x1b[H\x1b]52;c;aGk=\x07\x1b[?25lclear", "clear"),
+            (b"\x1b[>4;2mno colour", "no colour"),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(strip_all_but_colours(bytes), *expected, "{:?}", String::from_utf8_lossy(bytes));
         }
     }
 }

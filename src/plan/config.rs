@@ -68,17 +68,28 @@ pub(crate) fn from_package(path: &Path, text: &str, section: &Value) -> Result<R
 const OF_THE_OUTER: &[&str] =
     &["port", "name", "cwd", "then", "detach", "open", "if-running", "force", "restart"];
 
+/// The variable of an option.
+fn variable(key: &str) -> String {
+    match key {
+        // DEVRUN_LOG filters the trace.
+        "log" => "DEVRUN_KEEP_LOG".to_string(),
+        key => format!("DEVRUN_{}", key.to_ascii_uppercase().replace('-', "_")),
+    }
+}
+
+/// All variables that say something to devrun: the options, and what an outer devrun and whoever calls have set.
+pub(crate) fn variables() -> impl Iterator<Item = String> {
+    let around = ["PORT", "DEVRUN_ID", "DEVRUN_URL"].map(str::to_string);
+    KEYS.iter().map(|key| variable(key)).chain(around)
+}
+
 /// The settings in `DEVRUN_*`. Under another devrun (`DEVRUN_ID` is there) what that one exported, and its folder,
 /// are none. Lists are separated by commas.
 pub(crate) fn from_env(get: &dyn Fn(&str) -> Option<String>) -> Result<Request, Error> {
     let nested = get("DEVRUN_ID").is_some();
     let mut request = Request::default();
     for key in KEYS.iter().filter(|key| !(nested && OF_THE_OUTER.contains(key))) {
-        let variable = match *key {
-            // DEVRUN_LOG filters the trace.
-            "log" => "DEVRUN_KEEP_LOG".to_string(),
-            key => format!("DEVRUN_{}", key.to_ascii_uppercase().replace('-', "_")),
-        };
+        let variable = variable(key);
         let Some(value) = get(&variable).filter(|value| !value.is_empty()) else { continue };
         let items = match *key {
             "port-env" | "spare" => value.split(',').map(str::trim).collect(),

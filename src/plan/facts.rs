@@ -1,14 +1,16 @@
 //! What is so around a run: folder, project files, environment. The only part of a plan that reads the machine;
 //! it decides nothing.
 
+pub(crate) mod tauri;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::config;
 use super::request::Request;
+use super::{Wanted, config};
 use crate::error::{Error, Kind};
 
 /// What was found.
@@ -31,6 +33,8 @@ pub(crate) struct Facts {
     pub(crate) shell: Option<PathBuf>,
     /// The script shell that the user has chosen.
     pub(crate) user_shell: Option<OsString>,
+    /// The port that a Tauri configuration names.
+    pub(crate) tauri: Option<Wanted>,
     /// What the user should hear.
     pub(crate) notes: Vec<String>,
 }
@@ -87,6 +91,10 @@ impl Facts {
             }
             settings = settings.over(found);
         }
+        if env.contains_key("DEVRUN_ID") {
+            // The outer devrun has the same files and variables, and does these already.
+            (settings.then, settings.detach, settings.open) = (None, None, None);
+        }
         let package = up(&cwd, "package.json").map(|(dir, text)| Package::read(dir, &text));
         let notes = package.iter().filter_map(|package| {
             let why = package.damaged.as_ref()?;
@@ -95,10 +103,19 @@ impl Facts {
                 package.dir.join("package.json").display()
             ))
         });
+        let mut notes: Vec<String> = notes.collect();
+        let tauri = match sources {
+            Sources::All => tauri::wanted(&cwd, &env).unwrap_or_else(|error| {
+                notes.push(error.to_string());
+                None
+            }),
+            Sources::None => None,
+        };
         let git = git(&cwd);
         let shell = (sources == Sources::All).then(|| std::env::current_exe().ok()).flatten();
         Ok(Facts {
-            notes: notes.collect(),
+            notes,
+            tauri,
             cargo: up(&cwd, "Cargo.toml").map(|(_, text)| cargo_name(&text)),
             branch: git.branch,
             is_worktree: git.is_worktree,

@@ -11,12 +11,12 @@ use super::runner::{Run, run};
 use super::script::{split, texts, the_one};
 use super::{
     ExtraPort, HealthCheck, Owner, Plan, Port, PortWish, ReadyCheck, Request, RestartPolicy, Spare,
-    StopPolicy, StopSignal, Wanted, WantedBy, names, project,
+    StopPolicy, StopSignal, Then, Wanted, WantedBy, names, project,
 };
 use crate::error::Error;
 
-/// How long a server has where something waits for its readiness.
-const WAITED_FOR: Duration = Duration::from_secs(5 * 60);
+/// How long somebody who waits for readiness waits.
+const READY_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// How deep scripts that run scripts are followed.
 const DEPTH: usize = 5;
@@ -32,31 +32,33 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
     let range = request.port_range.clone().unwrap_or_default();
     let around = facts.env.get("npm_lifecycle_event").map(String::as_str).filter(|event| *event != "npx");
     let script = seen.run.as_ref().and_then(|run| run.script.as_deref()).or(around);
+    let detached = request.detach.unwrap_or(false);
+    let waits = detached || request.then.is_some();
     Ok(Plan {
         id: names::id(&facts.cwd, request.name.as_deref(), &argv),
         name: request.name.clone().unwrap_or_else(|| names::default_name(facts, script)),
         cwd: facts.cwd.clone(),
         branch: facts.branch.clone(),
-        detached: request.detach.unwrap_or(false),
+        detached,
         ports: PortWish {
             wanted,
             derived: names::derived_port(&facts.cwd, &range),
-            strict: request.strict_port.unwrap_or(false),
+            strict: request.strict_port.unwrap_or(wanted.is_some_and(|wanted| wanted.by == WantedBy::Tauri)),
             range,
             extra: extra_ports(&request),
         },
         ready: request.ready.clone().unwrap_or(ReadyCheck::Path("/".into())),
-        ready_timeout: request.ready_timeout.or_else(|| somebody_waits(&request).then_some(WAITED_FOR)),
+        ready_timeout: request.ready_timeout.or(waits.then_some(READY_TIMEOUT)),
         stop: StopPolicy {
             signal: request.stop_signal.unwrap_or(StopSignal::Term),
             timeout: request.stop_timeout.unwrap_or(Duration::from_secs(5)),
         },
         spare: Spare { names: request.spare.clone(), kill_all: request.kill_all.unwrap_or(false) },
-        owner: request.owner.unwrap_or(Owner::Auto),
+        owner: request.owner.unwrap_or(if detached { Owner::None } else { Owner::Auto }),
         if_running: request.if_running.unwrap_or_default(),
         restart: request.restart.unwrap_or_default(),
         health: health(&request),
-        then: request.then.clone(),
+        then: request.then.clone().map(Then::Line),
         log: request.log.unwrap_or(false),
         open: request.open.unwrap_or(false),
         options: options(&request),
@@ -64,11 +66,6 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
         notes,
         argv,
     })
-}
-
-/// Whether something waits for readiness that would wait for ever.
-fn somebody_waits(request: &Request) -> bool {
-    request.then.is_some() || request.detach == Some(true)
 }
 
 /// Probing is on where any of its options is given, and where a hung server is to be restarted.
@@ -183,7 +180,7 @@ fn append(run: &Run, text: &str, commands: &[Vec<super::script::Word>]) -> Optio
     Some(Append { runner: run.runner, words })
 }
 
-/// The port somebody asked for: the user, an outer devrun, the script, the environment, in this order.
+/// The port somebody asked for: the user, an outer devrun, Tauri, the script, the environment, in this order.
 fn wanted(request: &Request, facts: &Facts, script: Option<Port>, notes: &mut Vec<String>) -> Option<Wanted> {
     let env = |name: &str| facts.env.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let inherited = env("PORT").map(str::parse::<Port>);
@@ -195,6 +192,7 @@ fn wanted(request: &Request, facts: &Facts, script: Option<Port>, notes: &mut Ve
     let by = |port: Option<Port>, by| port.map(|port| Wanted { port, by });
     by(request.port, WantedBy::User)
         .or(by(inherited.filter(|_| outer), WantedBy::OuterDevrun))
+        .or(facts.tauri)
         .or(by(script, WantedBy::Script))
         .or(by(inherited, WantedBy::Environment))
 }
@@ -221,7 +219,7 @@ fn injection(request: &Request, facts: &Facts, seen: &Seen, wanted: Option<Wante
         environment_only: request.no_inject.unwrap_or(false),
         // A port that the plan has not seen (in a script it could not follow) is the user's, and is kept.
         replace: wanted.is_some_and(|wanted| match wanted.by {
-            WantedBy::User | WantedBy::OuterDevrun | WantedBy::Script => true,
+            WantedBy::User | WantedBy::OuterDevrun | WantedBy::Tauri | WantedBy::Script => true,
             WantedBy::Environment => false,
         }),
         server: seen.server,

@@ -15,10 +15,14 @@ pub(crate) mod request;
 mod runner;
 pub(crate) mod script;
 mod settings;
+pub(crate) mod tauri;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "cli")]
+mod then;
 pub(crate) mod values;
 
+pub(crate) use config::variables;
 pub(crate) use facts::{Facts, Sources};
 pub(crate) use make::{argv, make};
 pub use port::{Port, PortRange};

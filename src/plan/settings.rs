@@ -38,7 +38,7 @@ pub(crate) struct Plan {
     /// `None`: no probing after readiness.
     pub(crate) health: Option<HealthCheck>,
     /// What to run once the server is ready; its end is the server's.
-    pub(crate) then: Option<String>,
+    pub(crate) then: Option<Then>,
     /// Keep the output in the log in a terminal too.
     pub(crate) log: bool,
     /// Open the browser once ready.
@@ -79,6 +79,8 @@ pub(crate) enum WantedBy {
     Environment,
     /// It is written in the script or in the command.
     Script,
+    /// The Tauri command line that started this run waits there: another port would do nobody good.
+    Tauri,
     /// A devrun around this one gave it: it holds the lease, so this one takes neither lease nor reservation.
     OuterDevrun,
 }
@@ -96,6 +98,15 @@ pub(crate) struct PortSet {
     pub(crate) main: Port,
     /// By name, in the order of `PortWish::extra`.
     pub(crate) extra: Vec<(String, Port)>,
+}
+
+/// A second command, run once the server is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// A line for the platform's shell.
+    Line(String),
+    /// A program and its arguments.
+    Program(Vec<OsString>),
 }
 
 /// What to execute: everything filled in.

@@ -146,6 +146,36 @@ fn ports_of_other_projects_are_last_and_extra_ports_come_back() {
 }
 
 #[test]
+fn two_thousand_owned_ports_are_passed_by_soon_and_its_own_is_found_without_a_record() {
+    let (_folder, registry) = registry();
+    let numbers = 29_000..=31_010;
+    let wide = PortRange::new(Port::new(29_000).unwrap(), Port::new(31_010).unwrap()).unwrap();
+    let system = System::parse("32768\t32768\n", "");
+    for number in numbers.clone().take(2000) {
+        let owner = if number == 29_007 { 1 } else { 10_000 + u64::from(number) };
+        std::fs::write(registry.port_file(Port::new(number).unwrap()), format!("{}\n", id(owner).0)).unwrap();
+    }
+    let free = |number| {
+        let id = id(number);
+        let from = Source { registry: Some(&registry), id: &id, system: &system };
+        let (last, derived) = (None, Port::new(29_000).unwrap());
+        let search = Search { wanted: None, last, derived, range: &wide, system: &system };
+        let start = std::time::Instant::now();
+        let lease = from.first_free(&search, &[]).unwrap();
+        println!("found among 2000 owned ports after {:?}", start.elapsed());
+        assert!(start.elapsed().as_millis() < 200);
+        lease.port().get()
+    };
+    assert_eq!(free(1), 29_007);
+    assert!((31_000..=31_010).contains(&free(2)), "nobody's before others'");
+    // A thing in the place of a port's file is nobody's, and costs the lease and not the run.
+    let odd = registry.port_file(Port::new(29_003).unwrap());
+    std::fs::remove_file(&odd).unwrap();
+    std::fs::create_dir(&odd).unwrap();
+    assert_eq!(free(3), 29_003);
+}
+
+#[test]
 fn inside_another_devrun_nothing_is_taken() {
     let range = range(1);
     let outer = acquire(None, &id(1), &wish(&range), None).unwrap();

@@ -1,10 +1,13 @@
 //! One run's hold on its server: the lock that lives as long as the tree, and the record written under it.
 //! Nothing here decides what to do about a server that runs already.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use super::record::Record;
 use super::store::{Problem, Registry};
@@ -12,13 +15,17 @@ use crate::error::{Error, Kind};
 use crate::plan::ServerId;
 use crate::sys::files::{self, Access};
 use crate::sys::lock;
+use crate::sys::process::{self, Identity};
 
 /// The hold. The lock is free once every copy of its descriptor is closed, those of forked processes included.
 #[derive(Debug)]
 pub(crate) struct Claim {
     registry: Registry,
     lock: File,
+    run: String,
     marker: PathBuf,
+    /// Who holds the lock is written down.
+    noted: Cell<bool>,
     previous: Option<Record>,
     problem: Option<Problem>,
 }
@@ -37,6 +44,27 @@ pub(crate) enum Claiming {
     },
 }
 
+/// What a run's marker says: enough to find what is left of a run that was killed before its first record.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Marker {
+    pub(super) boot: Option<String>,
+    pub(super) front: Option<Identity>,
+}
+
+impl Marker {
+    /// `None` where the disk was full, or somebody else wrote it.
+    pub(super) fn read(path: &Path) -> Option<Self> {
+        let mut text = Vec::new();
+        files::open_regular(path, Access::Read).ok()?.take(1000).read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let mut file = files::open_regular(path, Access::Write)?;
+        file.write_all(&serde_json::to_vec(self)?)
+    }
+}
+
 /// A name for a run that no other run has, and that nobody guesses: the value of `DEVRUN_ID`.
 pub(crate) fn new_run_id() -> String {
     // Each `RandomState` has a key of its own from the system's randomness.
@@ -52,27 +80,31 @@ impl Registry {
             Error::new(Kind::Internal, format!("{} can't be locked", path.display())).source(e)
         };
         files::create_folder(&self.server(id)).map_err(failed)?;
-        let mut lock = files::open_regular(&path, Access::Write).map_err(failed)?;
+        let lock = files::open_regular(&path, Access::Write).map_err(failed)?;
         if !lock::try_lock(&lock).map_err(failed)? {
-            let (run, front) = holder(&mut lock);
+            let (run, front) = holder(&lock);
             return Ok(Claiming::Held { run, front });
         }
         // What a killed run left here must not be taken for the id of this one.
         lock.set_len(0).map_err(failed)?;
-        let marker = self.live().join(format!("{}.{run}", id.0));
-        files::open_regular(&marker, Access::Write).map_err(failed)?;
-        write_holder(&mut lock, run).map_err(failed)?;
         let (previous, problem) = match self.read_locked(id) {
             Ok(previous) => (previous, None),
             Err(problem) => (None, Some(problem)),
         };
-        Ok(Claiming::Ours(Claim { registry: self.clone(), lock, marker, previous, problem }))
+        let marker = self.live().join(format!("{}.{run}", id.0));
+        let (registry, run, noted) = (self.clone(), run.to_string(), Cell::new(false));
+        let claim = Claim { registry, lock, run, marker, noted, previous, problem };
+        // The lock is worth having on a full disk too. The record will fail there as well, and that is said.
+        if let Err(error) = claim.note() {
+            tracing::warn!(target: "devrun::registry", %error, "who holds the lock could not be written");
+        }
+        Ok(Claiming::Ours(claim))
     }
 
     /// Which run holds the lock of the server, if one does and has said so.
     pub(crate) fn live_run(&self, id: &ServerId) -> Option<String> {
-        let mut file = files::open_regular(&self.server(id).join("lock"), Access::Read).ok()?;
-        if lock::is_locked(&file).unwrap_or(false) { holder(&mut file).0 } else { None }
+        let file = files::open_regular(&self.server(id).join("lock"), Access::Read).ok()?;
+        if lock::is_locked(&file).unwrap_or(false) { holder(&file).0 } else { None }
     }
 
     /// The record of the run that holds the lock: `None` while that run has not written one.
@@ -103,7 +135,23 @@ impl Claim {
         if self.problem.as_ref().is_some_and(|problem| problem.newer) {
             return Ok(());
         }
+        self.note().map_err(|e| {
+            Error::new(Kind::Internal, format!("{} can't be written", self.marker.display())).source(e)
+        })?;
         self.registry.write(record)
+    }
+
+    /// Writes down who holds the lock, the marker first: a run that can be seen can be looked for.
+    fn note(&self) -> io::Result<()> {
+        if !self.noted.get() {
+            Marker { boot: process::boot_id(), front: process::identity(std::process::id()) }
+                .write(&self.marker)?;
+            // The lock file tells it because the record may still be that of the run before.
+            (&self.lock).seek(SeekFrom::Start(0))?;
+            (&self.lock).write_all(format!("{} {}\n", self.run, std::process::id()).as_bytes())?;
+            self.noted.set(true);
+        }
+        Ok(())
     }
 
     /// Writes the last record of a run whose tree is empty: nobody will look for its ghosts.
@@ -115,13 +163,8 @@ impl Claim {
     }
 }
 
-/// The lock file tells who holds it: the record may still be that of the run before.
-fn write_holder(lock: &mut File, run: &str) -> io::Result<()> {
-    lock.seek(SeekFrom::Start(0))?;
-    lock.write_all(format!("{run} {}\n", std::process::id()).as_bytes())
-}
-
-fn holder(lock: &mut File) -> (Option<String>, Option<u32>) {
+/// What the lock file says of who holds it.
+pub(super) fn holder(lock: &File) -> (Option<String>, Option<u32>) {
     let mut text = String::new();
     let read = lock.take(100).read_to_string(&mut text);
     // Without the line's end it is being written just now.

@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::claim::Marker;
 use super::record::Record;
 use super::store::{Registry, server_id};
-use crate::sys::process::{self, Info, Process};
+use crate::plan::ServerId;
+use crate::sys::process::{self, Identity, Info, Process};
 
 /// Between the request to end and SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -24,9 +27,34 @@ pub(crate) struct Ghosts {
     pub(crate) left: Vec<u32>,
 }
 
-/// A run that did not end in order.
+/// A run that did not end in order: what is known of its processes.
 struct Remains {
-    record: Option<Record>,
+    name: String,
+    cwd: String,
+    boot: Option<String>,
+    run: Run,
+}
+
+/// By what a process of a run is recognised.
+struct Run {
+    /// The value of `DEVRUN_ID` in its environment.
+    id: String,
+    known: Vec<Identity>,
+    /// Nothing of it is older than this, in the unit of `Identity::start`.
+    began: u64,
+}
+
+impl Run {
+    fn of(record: &Record) -> Self {
+        // The front of a hosted server is the program that uses the library, and not a part of the run.
+        let front = record.front.iter().filter(|_| !record.hosted);
+        let known = front.chain(&record.guard).chain(&record.leader).chain(&record.members);
+        Self {
+            id: record.run.clone(),
+            known: known.copied().collect(),
+            began: record.leader.map_or(u64::MAX, |leader| leader.start),
+        }
+    }
 }
 
 /// Ends the ghosts of all runs; `spared` are left alone. Where nothing is wrong this reads one short folder.
@@ -34,18 +62,18 @@ struct Remains {
 pub(crate) fn end_ghosts(registry: &Registry, spared: &dyn Fn(&Info) -> bool, dry_run: bool) -> Vec<Ghosts> {
     let boot = process::boot_id();
     let mut found = Vec::new();
-    for (remains, marker) in remains(registry) {
-        let same_boot = |record: &Record| boot.is_some() && record.boot == boot;
-        if let Some(record) = remains.record.as_ref().filter(|record| same_boot(record)) {
-            let seek = || verified(record, spared);
+    for marker in markers(registry) {
+        let remains = remains(registry, &marker).filter(|remains| boot.is_some() && remains.boot == boot);
+        if let Some(Remains { name, cwd, run, .. }) = remains {
+            let seek = || verified(&run, spared);
             let (ended, left) = if dry_run { (seek().into_keys().collect(), Vec::new()) } else { end(&seek) };
             if !ended.is_empty() || !left.is_empty() {
-                found.push(Ghosts { name: record.name.clone(), cwd: record.cwd.lossy().into(), ended, left });
+                found.push(Ghosts { name, cwd, ended, left });
             }
         }
         if !dry_run {
             // The name holds the id of the run: no other run's marker can be hit.
-            let _ = fs::remove_file(&marker);
+            let _ = fs::remove_file(&marker.path);
         }
     }
     found
@@ -53,13 +81,21 @@ pub(crate) fn end_ghosts(registry: &Registry, spared: &dyn Fn(&Info) -> bool, dr
 
 /// Ends what is left of this run, which was seen to have lost its guard: those ended, and those that could not be.
 pub(crate) fn end_run(record: &Record, spared: &dyn Fn(&Info) -> bool) -> (Vec<u32>, Vec<u32>) {
-    end(&|| verified(record, spared))
+    let run = Run::of(record);
+    end(&|| verified(&run, spared))
+}
+
+/// The marker of a run that has lost its front and its guard.
+struct Marked {
+    path: PathBuf,
+    id: ServerId,
+    run: String,
 }
 
 /// The runs that are marked as living, and whose lock is free or another run's.
-fn remains(registry: &Registry) -> Vec<(Remains, std::path::PathBuf)> {
+fn markers(registry: &Registry) -> Vec<Marked> {
     let markers = fs::read_dir(registry.live()).into_iter().flatten().flatten();
-    let runs = markers.filter_map(|marker| {
+    let lost = markers.filter_map(|marker| {
         let name = marker.file_name();
         let (id, run) = name.to_str()?.split_once('.')?;
         let id = server_id(id)?;
@@ -67,24 +103,46 @@ fn remains(registry: &Registry) -> Vec<(Remains, std::path::PathBuf)> {
         if registry.is_live(&id) && registry.live_run(&id).is_none_or(|live| live == run) {
             return None;
         }
-        let record = registry.read(&id).ok().flatten().filter(|record| record.run == run);
-        Some((Remains { record }, marker.path()))
+        // Somebody has removed its lock: it is no ghost, and looks after its tree itself.
+        let front = Marker::read(&marker.path()).and_then(|marker| marker.front);
+        if front.is_some_and(|front| is_alive(&front)) {
+            return None;
+        }
+        Some(Marked { path: marker.path(), id, run: run.to_string() })
     });
-    runs.collect()
+    lost.collect()
+}
+
+/// What is known of a run; `None` if its record is damaged, and so nothing for sure.
+fn remains(registry: &Registry, Marked { path, id, run }: &Marked) -> Option<Remains> {
+    let record = registry.peek(id).ok()?;
+    let (name, cwd) = record.as_ref().map_or_else(
+        || (id.0.clone(), String::new()),
+        |record| (record.name.clone(), record.cwd.lossy().into_owned()),
+    );
+    if let Some(record) = record.filter(|record| record.run == *run) {
+        return Some(Remains { name, cwd, boot: record.boot.clone(), run: Run::of(&record) });
+    }
+    // It was killed before it had written its first record. Whatever it started is younger than its front.
+    let Marker { boot, front } = Marker::read(path)?;
+    let front = front?;
+    Some(Remains { name, cwd, boot, run: Run { id: run.clone(), known: Vec::new(), began: front.start } })
+}
+
+fn is_alive(identity: &Identity) -> bool {
+    Process::open(identity).ok().flatten().is_some_and(|process| process.is_alive())
 }
 
 /// Handles on every process of the run that is sure to be one, by pid.
-fn verified(record: &Record, spared: &dyn Fn(&Info) -> bool) -> BTreeMap<u32, Process> {
+fn verified(run: &Run, spared: &dyn Fn(&Info) -> bool) -> BTreeMap<u32, Process> {
     let mine: BTreeSet<u32> = process::ancestors(std::process::id())
         .iter()
         .map(|info| info.pid)
         .chain([std::process::id()])
         .collect();
-    let marked = |pid| process::environment_has(pid, "DEVRUN_ID", &record.run) == Some(true);
+    let marked = |pid| process::environment_has(pid, "DEVRUN_ID", &run.id) == Some(true);
     let mut found = BTreeMap::new();
-    let front = record.front.iter().filter(|_| !record.hosted);
-    let recorded = front.chain(&record.guard).chain(&record.leader).chain(&record.members);
-    for identity in recorded {
+    for identity in &run.known {
         if let Ok(Some(process)) = Process::open(identity)
             && (process.is_certain() || marked(identity.pid))
         {
@@ -92,12 +150,11 @@ fn verified(record: &Record, spared: &dyn Fn(&Info) -> bool) -> BTreeMap<u32, Pr
         }
     }
     // Whoever was started after the last look at the tree carries the run's own random id.
-    let began = record.leader.map_or(u64::MAX, |leader| leader.start);
     for pid in process::pids_of_user(process::user()) {
         if !found.contains_key(&pid)
             && marked(pid)
             && let Ok(Some(process)) = Process::of_pid(pid)
-            && process.identity().start >= began
+            && process.identity().start >= run.began
             && marked(pid)
         {
             found.insert(pid, process);

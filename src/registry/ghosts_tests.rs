@@ -51,6 +51,15 @@ fn leave(registry: &Registry, record: &Record) {
     let Claiming::Ours(claim) = registry.claim(&record.id, &record.run).unwrap() else { panic!("held") };
     claim.write(record).unwrap();
     drop(claim);
+    mark_as_dead(registry, record);
+}
+
+/// The marker says that this process is the front; no process has the pid that it is given instead.
+fn mark_as_dead(registry: &Registry, record: &Record) {
+    let front = Some(Identity { pid: u32::MAX >> 1, start: 1, inode: None });
+    let path = registry.live().join(format!("{}.{}", record.id.0, record.run));
+    fs::remove_file(&path).unwrap();
+    Marker { boot: process::boot_id(), front }.write(&path).unwrap();
     crate::testing::eventually("the lock is free", || !registry.is_live(&record.id));
 }
 
@@ -126,8 +135,61 @@ fn a_living_run_and_the_spared_are_left_alone() {
     assert!(end_all(&registry).is_empty());
     drop(claim);
     crate::testing::eventually("the lock is free", || !registry.is_live(&record.id));
+    assert!(end_all(&registry).is_empty(), "the front lives, and only the lock was lost");
+    mark_as_dead(&registry, &record);
     let pids = tree.pids();
     let spared = |info: &Info| pids.contains(&info.pid);
     assert!(end_ghosts(&registry, &spared, false).is_empty());
     assert_eq!(tree.pids(), pids);
+}
+
+#[test]
+fn a_stranger_with_the_pid_and_the_start_time_of_the_command_lives() {
+    const INSIDE: &str = "DEVRUN_TEST_RECYCLES";
+    let own_namespace =
+        "registry::ghosts::tests::a_stranger_with_the_pid_and_the_start_time_of_the_command_lives";
+    if !cfg!(target_os = "linux") || process::user() != 0 {
+        eprintln!("NOT RUN, needs root on Linux: a pid namespace");
+        return;
+    }
+    // The test once more, in a pid namespace of its own, where the next pid can be chosen.
+    if std::env::var_os(INSIDE).is_none() {
+        let mut inside = Command::new("unshare");
+        inside.args(["--pid", "--fork", "--mount-proc"]).arg(std::env::current_exe().unwrap());
+        inside.args(["--exact", own_namespace, "--nocapture"]).env(INSIDE, "1");
+        let output = inside.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("in the same tick after"));
+        return;
+    }
+    let start = || Command::new("sleep").arg("300").stdin(Stdio::null()).spawn().unwrap();
+    let end = |mut child: Child| (child.kill().unwrap(), child.wait().unwrap());
+    let same_tick = (0..2000).find_map(|tries| {
+        let first = start();
+        let leader = process::identity(first.id()).unwrap();
+        end(first);
+        fs::write("/proc/sys/kernel/ns_last_pid", (leader.pid - 1).to_string()).unwrap();
+        let stranger = start();
+        match process::identity(stranger.id()) {
+            Some(Identity { pid, start, .. }) if (pid, start) == (leader.pid, leader.start) => {
+                Some((tries, leader, stranger))
+            }
+            _ => (end(stranger), None).1,
+        }
+    });
+    let (tries, leader, stranger) = same_tick.expect("a pid recycled within its clock tick");
+    println!("recycled in the same tick after {tries} tries");
+    // With the number that is never given twice, and as on a kernel that has none.
+    for inode in [leader.inode, None] {
+        let (_folder, registry) = registry();
+        let leader = Identity { inode, ..leader };
+        let identities =
+            Record { front: Some(leader), guard: Some(leader), leader: Some(leader), ..record(7, "aa") };
+        let record = Record { state: Phase::Ready, members: vec![leader], ..identities };
+        leave(&registry, &record);
+        assert!(end_all(&registry).is_empty());
+        assert_eq!(end_run(&record, &|_| false), (vec![], vec![]));
+        assert!(is_alive(&process::identity(stranger.id()).unwrap()));
+    }
+    end(stranger);
 }

@@ -3,6 +3,8 @@
 
 mod claim;
 mod ghosts;
+mod gone;
+mod holder;
 mod record;
 mod redact;
 mod stop;
@@ -10,9 +12,9 @@ mod store;
 
 pub(crate) use claim::{Claim, Claiming, new_run_id};
 pub(crate) use ghosts::{end_ghosts, end_run};
-#[cfg(test)]
-pub(crate) use record::Text;
-pub(crate) use record::{Phase, Record, now_ms};
+pub(crate) use gone::{is_gone, sweep};
+pub(crate) use holder::{Holder, holder_state};
+pub(crate) use record::{Phase, Record, RecordedExit, Text, now_ms};
 pub(crate) use redact::redacted;
 pub(crate) use stop::stop;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The record of one server as it stands on disk. Data and its checking only: nothing here touches a file.
+//! The record of one server as it stands on disk. Data and its checking only: nothing here reads or writes it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::redact::redacted;
 use crate::event::Exit;
 use crate::plan::{Plan, Port, PortSet, ServerId};
-use crate::sys::files::os_string;
+use crate::sys::files::{self, os_string};
 use crate::sys::process::Identity;
 
 /// The version that this devrun writes, and the highest that it reads.
@@ -24,6 +24,9 @@ pub(crate) struct Record {
     pub(crate) id: ServerId,
     pub(crate) name: String,
     pub(crate) cwd: Text,
+    /// The disk that the folder is on, where disks have numbers.
+    #[serde(default)]
+    pub(super) device: Option<u64>,
     /// Without the values of arguments that are named like a secret.
     pub(crate) argv: Vec<Text>,
     /// The port leased to it, whatever port it listens on.
@@ -155,6 +158,7 @@ impl Record {
             id: plan.id.clone(),
             name: plan.name.clone(),
             cwd: Text(plan.cwd.clone().into_os_string()),
+            device: files::device(&plan.cwd),
             redacted: argv != plan.argv || options != plan.options,
             argv: argv.into_iter().map(Text).collect(),
             options: options.into_iter().map(Text).collect(),
@@ -215,12 +219,15 @@ impl Record {
             version: u32,
         }
         let damaged = |e: serde_json::Error| Unusable::Damaged(e.to_string());
-        match serde_json::from_slice::<Versioned>(json).map_err(damaged)?.version {
+        // Mostly it is one of ours, and is read once.
+        let record = serde_json::from_slice::<Self>(json);
+        let versioned = || serde_json::from_slice::<Versioned>(json).map(|versioned| versioned.version);
+        match record.as_ref().map_or_else(|_| versioned(), |record| Ok(record.version)).map_err(damaged)? {
             VERSION => {}
             newer if newer > VERSION => return Err(Unusable::Newer(newer)),
             other => return Err(Unusable::Damaged(format!("there never was a version {other}"))),
         }
-        let record: Self = serde_json::from_slice(json).map_err(damaged)?;
+        let record = record.map_err(damaged)?;
         if record.id != *id {
             return Err(Unusable::Damaged(format!("it is the record of another server, {}", record.id.0)));
         }

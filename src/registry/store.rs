@@ -12,6 +12,9 @@ use crate::plan::{Port, ServerId};
 use crate::sys::files::{self, Access};
 use crate::sys::lock;
 
+/// The file of the record in the folder of a server.
+pub(super) const RECORD: &str = "server.json";
+
 /// No record comes near this size; a file that is larger is none.
 const LARGEST_RECORD: u64 = 1 << 20;
 
@@ -77,7 +80,7 @@ impl Registry {
         self.root.join("ports").join(port.to_string())
     }
 
-    /// One empty file, `<id>.<run>`, for each run that has not ended in order.
+    /// One `Marker`, `<id>.<run>`, for each run that has not ended in order.
     pub(super) fn live(&self) -> PathBuf {
         self.root.join("live")
     }
@@ -99,6 +102,11 @@ impl Registry {
         })
     }
 
+    /// The same without setting anything aside.
+    pub(super) fn peek(&self, id: &ServerId) -> Result<Option<Record>, Problem> {
+        self.read_or(id, |path, reason| format!("{} is damaged ({reason})", path.display()))
+    }
+
     /// The same for whoever holds the lock.
     pub(super) fn read_locked(&self, id: &ServerId) -> Result<Option<Record>, Problem> {
         self.read_or(id, set_aside)
@@ -109,7 +117,7 @@ impl Registry {
         id: &ServerId,
         damaged: impl Fn(&Path, &str) -> String,
     ) -> Result<Option<Record>, Problem> {
-        let path = self.server(id).join("server.json");
+        let path = self.server(id).join(RECORD);
         let problem = |text| Problem { text, newer: false };
         match read_bounded(&path).map(|json| Record::from_json(&json, id)) {
             Ok(Ok(record)) => Ok(Some(record)),
@@ -134,18 +142,20 @@ impl Registry {
     /// All servers by name, and warnings about records that can't be used.
     pub(crate) fn list(&self) -> (Vec<Entry>, Vec<String>) {
         let (mut entries, mut warnings) = (Vec::new(), Vec::new());
-        for id in self.ids() {
-            match self.read(&id) {
-                // Only what was not written as ended can be alive: most records cost one file.
-                Ok(Some(record)) => {
-                    entries.push(Entry { live: !ended(record.state) && self.is_live(&id), record })
-                }
-                Ok(None) => {}
+        for entry in shared_out(&self.ids(), |id| self.entry(id)).into_iter().flatten() {
+            match entry {
+                Ok(entry) => entries.push(entry),
                 Err(problem) => warnings.push(problem.text),
             }
         }
         entries.sort_by(|a, b| (&a.record.name, &a.record.id).cmp(&(&b.record.name, &b.record.id)));
         (entries, warnings)
+    }
+
+    fn entry(&self, id: &ServerId) -> Option<Result<Entry, Problem>> {
+        // Only what was not written as ended can be alive: most records cost one file.
+        let live = |record: &Record| !ended(record.state) && self.is_live(id);
+        self.read(id).transpose().map(|read| read.map(|record| Entry { live: live(&record), record }))
     }
 
     /// The servers that have a folder, with a record or without.
@@ -158,36 +168,36 @@ impl Registry {
     /// the new one.
     pub(super) fn write(&self, record: &Record) -> Result<(), Error> {
         let folder = self.server(&record.id);
-        let path = folder.join("server.json");
+        let path = folder.join(RECORD);
         replace(&folder, &path, &record.to_json())
             .map_err(|e| Error::new(Kind::Internal, format!("{} can't be written", path.display())).source(e))
     }
 
-    /// Forgets a server that is not running: everything but the lock goes, and its ports are nobody's.
-    pub(crate) fn forget(&self, record: &Record) -> Result<(), Error> {
-        let folder = self.server(&record.id);
-        let failed =
-            |e| Error::new(Kind::Internal, format!("{} can't be emptied", folder.display())).source(e);
-        for entry in fs::read_dir(&folder).map_err(failed)?.flatten() {
-            if entry.file_name() != "lock" {
-                let path = entry.path();
-                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.map_err(failed)?;
-            }
-        }
-        for port in std::iter::once(&record.port).chain(record.extra_ports.values()) {
-            let Ok(file) = files::open_regular(&self.port_file(*port), Access::Write) else { continue };
-            if read_owner(&file).as_ref() == Some(&record.id) && lock::try_lock(&file).unwrap_or(false) {
-                let _ = file.set_len(0);
-            }
-        }
-        Ok(())
+    /// Whether the port is somebody's, running or not.
+    pub(crate) fn is_owned(&self, port: Port) -> bool {
+        fs::symlink_metadata(self.port_file(port)).is_ok_and(|file| file.is_file() && file.len() > 0)
     }
 
-    /// Whose port this is, running or not.
+    /// Whose port this is, likewise.
     pub(crate) fn port_owner(&self, port: Port) -> Option<ServerId> {
         read_owner(&files::open_regular(&self.port_file(port), Access::Read).ok()?)
     }
+}
+
+/// What `work` makes of each; of many by all processors, in the same order.
+fn shared_out<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    /// For fewer a thread is not worth its start.
+    const SHARE: usize = 200;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut shares = all.chunks(all.len().div_ceil(processors).max(SHARE));
+    let work = |share: &[T]| share.iter().map(&work).collect::<Vec<R>>();
+    let first = shares.next().unwrap_or_default();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = shares.map(|share| scope.spawn(|| work(share))).collect();
+        let mut done = work(first);
+        others.into_iter().for_each(|other| done.extend(other.join().expect("it panics where `work` does")));
+        done
+    })
 }
 
 /// Whether the state is one in which no process of the run is left.
@@ -199,7 +209,7 @@ fn ended(state: Phase) -> bool {
 }
 
 /// The server that a port file names.
-fn read_owner(file: &fs::File) -> Option<ServerId> {
+pub(super) fn read_owner(file: &fs::File) -> Option<ServerId> {
     let mut text = String::new();
     file.take(64).read_to_string(&mut text).ok()?;
     server_id(text.trim())
@@ -237,13 +247,18 @@ fn set_aside(path: &Path, reason: &str) -> String {
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let file = files::open_regular(path, Access::Read)?;
-    let size = file.metadata()?.len();
-    if size > LARGEST_RECORD {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{size} bytes are too many")));
+    let mut file = files::open_regular(path, Access::Read)?;
+    // Nearly all of them fit into one read, and lists are long. Less than asked for is the end of a regular file.
+    let mut first = [0; 4096];
+    let length = file.read(&mut first)?;
+    let mut json = first[..length].to_vec();
+    if length == first.len() {
+        file.take(LARGEST_RECORD).read_to_end(&mut json)?;
     }
-    let mut json = Vec::with_capacity(size as usize);
-    file.take(LARGEST_RECORD).read_to_end(&mut json)?;
+    if json.len() as u64 > LARGEST_RECORD {
+        let text = format!("more than {LARGEST_RECORD} bytes are too many");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
     Ok(json)
 }
 

@@ -14,7 +14,7 @@ use crate::event::{Event, Exit, Seen, StopCause};
 use crate::lifecycle::{Ended, Retry};
 use crate::plan::{Plan, Port, PortSet};
 use crate::ports::{self, Leases};
-use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_run, new_run_id, now_ms};
+use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_run, new_run_id, now_ms, sweep};
 use crate::sys::{self, SpareList, Tree, process};
 
 /// Of so many last starts the time to readiness is kept.
@@ -29,8 +29,12 @@ pub(crate) struct Session {
     url: String,
     record: Record,
     asks_health: bool,
+    /// A failed write that nobody has been told of.
+    unsaid: Option<Error>,
     /// A failed write was said.
     warned: bool,
+    /// Servers whose folder is gone were looked for.
+    swept: bool,
 }
 
 /// What came of asking for the server.
@@ -89,7 +93,9 @@ impl Session {
             url,
             record,
             asks_health,
+            unsaid: None,
             warned: false,
+            swept: false,
         })))
     }
 
@@ -141,7 +147,17 @@ impl Session {
         self.record.enter(Phase::Starting);
         (self.record.ready_ms, self.record.reason, self.record.next_start_at) = (None, None, None);
         self.record.healthy = None;
-        if let Err(error) = self.write()
+        self.write_quietly();
+        self.say_unwritten(say);
+        if let Some(registry) = self.registry.as_ref().filter(|_| !self.swept) {
+            sweep(registry);
+        }
+        self.swept = true;
+    }
+
+    /// Warns once that the record on disk is not this run's, or not of now.
+    pub(crate) fn say_unwritten(&mut self, say: &mut dyn FnMut(Event)) {
+        if let Some(error) = self.unsaid.take()
             && !self.warned
         {
             self.warned = true;
@@ -270,8 +286,9 @@ impl Session {
         self.claim.as_ref().map_or(Ok(()), |claim| claim.write(&self.record))
     }
 
-    fn write_quietly(&self) {
-        if let Err(error) = self.write() {
+    fn write_quietly(&mut self) {
+        self.unsaid = self.write().err();
+        if let Some(error) = &self.unsaid {
             tracing::warn!(target: "devrun::session", %error, "the record could not be written");
         }
     }

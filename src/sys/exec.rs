@@ -4,6 +4,12 @@
 use std::io;
 use std::process::Command;
 
+/// The program that runs a line as the platform's shell does, and its arguments before that line.
+#[cfg(unix)]
+pub(crate) const SHELL: (&str, &[&str]) = ("/bin/sh", &["-c"]);
+#[cfg(not(unix))]
+pub(crate) const SHELL: (&str, &[&str]) = ("cmd.exe", &["/d", "/s", "/c"]);
+
 /// Becomes the command; returns only if that fails.
 #[cfg(unix)]
 pub(crate) fn exec(mut command: Command) -> io::Error {

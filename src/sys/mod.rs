@@ -2,6 +2,8 @@
 //! choosing live above. `cfg(...)` of a platform and `unsafe` are found nowhere else.
 
 mod exec;
+#[cfg(not(target_os = "linux"))]
+mod folder_poll;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "macos")]
@@ -9,6 +11,8 @@ mod macos;
 #[cfg(all(test, not(target_os = "macos")))]
 #[path = "macos/parse.rs"]
 mod macos_parse; // the pure part of macOS, tested wherever the tests run
+#[cfg(not(all(target_os = "linux", feature = "cli")))]
+mod no_pty;
 #[cfg(test)]
 pub(crate) mod testing;
 mod types;
@@ -17,11 +21,15 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-pub(crate) use exec::exec;
+pub(crate) use exec::{SHELL, exec};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use folder_poll::FolderWatch;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 #[cfg(target_os = "macos")]
 pub(crate) use macos::*;
+#[cfg(not(all(target_os = "linux", feature = "cli")))]
+pub(crate) use no_pty::{Pty, Typing};
 pub(crate) use types::*;
 #[cfg(unix)]
 pub(crate) use unix::*;

@@ -63,6 +63,9 @@ pub(crate) struct Spawn {
     /// The signal and the grace period when the front is gone.
     pub(crate) orphaned: (i32, Duration),
     pub(crate) terminal: Option<SavedTerminal>,
+    /// The command's end of a terminal between, to be its standard input and its controlling terminal. With it the
+    /// command leads a process group of its own.
+    pub(crate) pty: Option<Pipe>,
 }
 
 /// What is left running on purpose, decided before the start.
@@ -127,6 +130,15 @@ pub(crate) enum Access {
 pub(crate) enum Stream {
     Stdout,
     Stderr,
+}
+
+/// What is typed in our terminal that concerns us too, where there is another one between it and the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Typed {
+    /// A key that was this signal to the command.
+    Signal(i32),
+    /// We were stopped, and go on.
+    Resumed,
 }
 
 /// What ended a wait for output.

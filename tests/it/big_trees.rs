@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{LIMIT, Scratch, Signal};
+use crate::support::{LIMIT, Pty, Running, SOON, Scratch, Signal, eventually, kill};
 
 /// The tests run several at a time on few cores; a figure that holds alone is given this much more.
 const LOAD: u32 = 3;
@@ -22,6 +22,38 @@ fn hard_stop_takes(shape: &str) -> Duration {
     fixture.gone().unwrap();
     println!("{shape}: dead {took:?} after the hard stop");
     took
+}
+
+/// In the background, or on a terminal between: the same with what stands beside the tree there.
+fn hard_stop_elsewhere_takes(options: &str, shape: &str) -> Duration {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture(&format!("shape={shape} serve=no"));
+    let options = format!("{options} --ready none --stop-signal SIGKILL");
+    let line = format!("{} {options} -- {}", env!("CARGO_BIN_EXE_devrun"), fixture.line());
+    let mut shell = scratch.command("sh");
+    shell.args(["-c", &line]);
+    let _caller = match options.starts_with("--log") {
+        true => (Some(Pty::spawn(&scratch, &["sh", "-c", &format!("{line}; exec sleep 600")])), None),
+        false => (None, Some(Running::spawn(shell))),
+    };
+    fixture.stands();
+    let front = scratch.alive().into_iter().rfind(|found| found.comm == "devrun").expect("the front");
+    let start = Instant::now();
+    kill(front.pid, Signal::TERM);
+    eventually(SOON, || fixture.gone());
+    let took = start.elapsed();
+    println!("{options} {shape}: dead {took:?} after the hard stop");
+    took
+}
+
+#[test]
+fn big_trees_are_dead_as_fast_in_the_background_and_on_a_terminal_between() {
+    for options in ["-d", "--log"] {
+        for (shape, limit) in [("wide:1000", 500), ("storm", 1000)] {
+            let took = hard_stop_elsewhere_takes(options, shape);
+            assert!(took < Duration::from_millis(limit) * LOAD, "{options} {shape}: {took:?}");
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,14 @@ use std::path::Path;
 
 use crate::support::{LIMIT, Running, SOON, Scratch};
 
-const SECRETS: [&str; 3] = ["hunter2-environment", "hunter2-token", "hunter2-separate"];
+const SECRETS: [&str; 6] = [
+    "hunter2-environment",
+    "hunter2-token",
+    "hunter2-separate",
+    "hunter2-script",
+    "hunter2-query",
+    "hunter2-header",
+];
 
 fn assert_no_secret(place: &str, text: &str) {
     for secret in SECRETS {
@@ -44,6 +51,36 @@ fn secrets_stay_out_of_records_lines_and_answers() {
     let outcome = run.stop();
     assert_no_secret("the output", &outcome.to_string());
     look_through(&scratch.state());
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
+fn secrets_inside_a_script_a_url_or_an_option_stay_out_too() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone");
+    let script = format!(
+        "export API_KEY=hunter2-script; exec {} --token hunter2-token --header='Authorization: Bearer hunter2-header' \
+         --upstream 'http://me:hunter2-separate@host/?token=hunter2-query'",
+        fixture.line()
+    );
+    let mut command = scratch.devrun(["-v", "--ready", "/?token=hunter2-query", "--stop-timeout", "500ms"]);
+    command.args(["--name", "shop", "--", "sh", "-c", &script]);
+    command.env("API_TOKEN", "hunter2-environment").env("DEVRUN_LOG", "trace");
+    let mut run = Running::spawn(command);
+    run.ready();
+    assert!(look_through(&scratch.state()) > 0);
+    let list = Running::spawn(scratch.devrun(["ls", "--json"])).outcome(SOON);
+    assert!(list.stdout.contains(&scratch.mark), "what is no secret is shown: {list}");
+    assert_no_secret("ls", &list.to_string());
+    // Whoever wants the port is told who has it, by the command line.
+    let port = list.stdout.split("\"port\":").nth(1).unwrap().split([',', '}']).next().unwrap();
+    let taken = Running::spawn(scratch.devrun(["--strict-port", "-p", port, "--", "true"])).outcome(SOON);
+    assert!(taken.stderr.contains("shop"), "{taken}");
+    assert_no_secret("the answer", &taken.to_string());
+    let again = Running::spawn(scratch.devrun(["--name", "shop", "--", "sh", "-c", &script])).outcome(SOON);
+    assert_no_secret("the second start", &again.to_string());
+    assert_no_secret("the output", &run.stop().to_string());
+    assert!(look_through(&scratch.state()) > 0);
     scratch.assert_dead(LIMIT);
 }
 

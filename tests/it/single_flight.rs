@@ -41,7 +41,7 @@ fn a_server_that_fails_fails_for_all_who_waited_and_is_started_once() {
     let waiting: Vec<Running> = (0..5).map(|_| scratch.run("", &fixture)).collect();
     for run in waiting {
         let outcome = run.outcome(LIMIT);
-        assert_eq!(outcome.ended, Ended::Status(125), "{outcome}");
+        assert_eq!(outcome.ended, Ended::Status(1), "{outcome}");
         assert!(
             outcome.stderr.contains("was started by another devrun and ended before it was ready"),
             "{outcome}"

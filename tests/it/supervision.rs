@@ -47,7 +47,7 @@ fn a_crash_loop_backs_off_and_gives_up_with_the_reason_and_the_last_words() {
     assert!((200..=300).contains(&waits[0]) && (400..=600).contains(&waits[1]), "{waits:?}");
     let gave_up = &events(&outcome.stderr, "gave-up")[0];
     assert!(gave_up["reason"].as_str().unwrap().starts_with("3 times in a row it ended soon"), "{gave_up}");
-    assert!(gave_up["last_lines"].to_string().contains("out-of-memory"), "{gave_up}");
+    assert!(gave_up["output"].to_string().contains("out-of-memory"), "{gave_up}");
     let error = &events(&outcome.stderr, "error")[0];
     assert!(error["hint"].is_string(), "{error}");
     let record = record(&scratch).unwrap();

@@ -11,6 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("events", &["event"]),
     ("sys", &["error", "event", "plan"]),
     ("plan", &["error", "sys"]), // `sys` only in `facts`: see below
+    ("detach", &["error", "event", "plan", "sys"]),
     ("lifecycle", &["error", "event", "plan"]),
     ("health", &["event", "plan", "ready"]),
     ("control", &["error", "event", "plan", "registry", "sys"]),
@@ -22,8 +23,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("log", &["error", "sys"]),
     ("registry", &["error", "event", "plan", "sys"]),
     ("spare", &["plan", "sys"]),
-    ("launch", &["error", "output", "plan", "session", "spare", "spawn", "sys"]),
-    ("spawn", &["error", "event", "owner", "plan", "spare", "sys"]),
+    ("terminal", &["sys"]),
+    ("launch", &["error", "output", "plan", "session", "spare", "spawn", "sys", "terminal"]),
+    ("spawn", &["detach", "error", "event", "owner", "plan", "spare", "sys"]),
     ("outcome", &["error", "event", "lifecycle", "output", "plan"]),
     ("session", &["control", "error", "event", "lifecycle", "plan", "ports", "registry", "spare", "sys"]),
     (
@@ -43,8 +45,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "spare",
             "spawn",
             "sys",
+            "terminal",
         ],
     ),
+    ("manage", &["control", "detach", "error", "event", "output", "plan", "registry", "sys"]),
     ("supervise", &["attempt", "error", "event", "lifecycle", "output", "plan", "session", "single", "sys"]),
     ("server", &["builder", "error", "event", "plan", "supervise"]),
     ("builder", &["attempt", "error", "event", "events", "plan", "server", "supervise"]),
@@ -52,8 +56,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "attempt",
+            "detach",
             "error",
             "event",
+            "manage",
             "output",
             "plan",
             "ports",
@@ -62,6 +68,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "spare",
             "supervise",
             "sys",
+            "then",
+        ],
+    ),
+    (
+        "then",
+        &[
+            "attempt",
+            "error",
+            "event",
+            "launch",
+            "lifecycle",
+            "plan",
+            "registry",
+            "spare",
+            "spawn",
+            "supervise",
+            "sys",
+            "terminal",
         ],
     ),
 ];
@@ -74,6 +98,7 @@ const LONGER: &[(&str, &str)] = &[
     ("src/attempt.rs", "one loop and the state that it turns on; in two files nobody could follow it"),
     ("src/builder.rs", "a method and its words for each option"),
     ("src/ready/tests.rs", "one table of servers, good and bad"),
+    ("tests/it/tidy.rs", "its first table grows with the modules"),
 ];
 
 /// Words that have no place in the project: unfinished work and secrets of a machine.

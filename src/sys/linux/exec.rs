@@ -77,7 +77,10 @@ impl Prepared {
     }
 
     /// Becomes the command. Only returns when that failed: at which step, and why.
-    pub(super) fn execute(&self, guard: Pid, join: Join, outputs: [Option<&OwnedFd>; 2]) -> (Step, i32) {
+    ///
+    /// Of its standard streams (input, output, error) those that are given are replaced. An input that is given is
+    /// the terminal of the guard's session, whose foreground the command's group becomes.
+    pub(super) fn execute(&self, guard: Pid, join: Join, streams: [Option<&OwnedFd>; 3]) -> (Step, i32) {
         // Should the guard be killed, the command must not stay behind. The guard has one thread, so its death
         // is that thread's (PR_SET_PDEATHSIG(2const)). It may have died before this call: then we have another
         // parent by now.
@@ -97,12 +100,16 @@ impl Prepared {
                 let _ = rustix::io::write(file, score.to_bytes());
             }
         }
+        if let Some(terminal) = streams[0] {
+            // Every signal is blocked, so this does not stop a group that is not in the foreground yet.
+            let _ = rustix::termios::tcsetpgrp(terminal, rustix::process::getpid());
+        }
         // SAFETY: plain system calls on descriptors that are open and on signal sets that live here. SIGPIPE is
         // ignored in every Rust program and would stay ignored through exec; other programs expect its default.
         unsafe {
-            for (output, number) in outputs.into_iter().zip([1, 2]) {
-                if let Some(output) = output {
-                    libc::dup2(output.as_raw_fd(), number);
+            for (stream, number) in streams.into_iter().zip(0..) {
+                if let Some(stream) = stream {
+                    libc::dup2(stream.as_raw_fd(), number);
                 }
             }
             libc::signal(libc::SIGPIPE, libc::SIG_DFL);

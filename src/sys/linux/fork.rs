@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use rustix::process::{Pid, Signal};
@@ -40,15 +40,18 @@ pub(super) fn fork_guard(spawn: &Spawn, prepared: &Prepared, socket: OwnedFd) ->
         if child == 0 {
             be_guard(spawn, prepared, &socket, front_group, arguments, |leader, child_events| {
                 let orphaned = Signal::from_named_raw(spawn.orphaned.0).unwrap_or(Signal::TERM);
+                let has_pty = spawn.pty.is_some();
                 Guard {
                     socket: &socket,
                     child_events,
                     leader,
                     front_group,
-                    session,
+                    foreground: if has_pty { leader.as_raw_nonzero().get() } else { front_group },
+                    session: if has_pty { group::session_of(0) } else { session },
                     spare: &spawn.spare,
                     orphaned: (orphaned, spawn.orphaned.1),
                     terminal: spawn.terminal.as_ref(),
+                    pty: spawn.pty.as_ref(),
                     signalled: &mut signalled,
                     killed: &mut killed,
                 }
@@ -77,9 +80,15 @@ fn be_guard(
     // A SIGKILL to the front's whole group must not find the guard in it. So the guard leaves that group before
     // there is a command, which is then put back in it; a group without a number can only be inherited, and the
     // guard leaves it right after.
-    let group = Pid::from_raw(front_group).filter(|_| !spawn.own_group);
-    let leave_at_once = spawn.own_group || group.is_some();
-    if leave_at_once {
+    let own_group = spawn.own_group || spawn.pty.is_some();
+    let group = Pid::from_raw(front_group).filter(|_| !own_group);
+    let leave_at_once = own_group || group.is_some();
+    if let Some(pty) = &spawn.pty {
+        let taken = rustix::process::setsid().and_then(|_| rustix::process::ioctl_tiocsctty(pty));
+        if let Err(error) = taken {
+            return fail(Step::Fork, error.raw_os_error());
+        }
+    } else if leave_at_once {
         let _ = rustix::process::setpgid(None, None);
     }
     let Ok((result, result_of_child)) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC) else {
@@ -88,9 +97,9 @@ fn be_guard(
     // SAFETY: the child of this fork calls only `execute`, write and _exit.
     let leader = unsafe { libc::fork() };
     if leader == 0 {
-        let join = if spawn.own_group { Join::Own } else { group.map_or(Join::Stay, Join::Other) };
-        let outputs = [spawn.outputs[0].as_ref(), spawn.outputs[1].as_ref()];
-        let (step, errno) = prepared.execute(me, join, outputs);
+        let join = if own_group { Join::Own } else { group.map_or(Join::Stay, Join::Other) };
+        let streams = [spawn.pty.as_ref(), spawn.outputs[0].as_ref(), spawn.outputs[1].as_ref()];
+        let (step, errno) = prepared.execute(me, join, streams);
         let mut words = [0; 8];
         words[..4].copy_from_slice(&(step as i32).to_ne_bytes());
         words[4..].copy_from_slice(&errno.to_ne_bytes());
@@ -152,6 +161,7 @@ fn keep_only(spawn: &Spawn, socket: &OwnedFd, child_events: &OwnedFd) {
             .chain([socket, child_events])
             .map(AsRawFd::as_raw_fd)
             .chain(spawn.terminal.as_ref().map(|t| t.as_fd().as_raw_fd()))
+            .chain(spawn.pty.as_ref().map(AsRawFd::as_raw_fd))
             .filter(|fd| *fd >= next)
             .min();
         let last = kept.map_or(u32::MAX, |fd| fd.unsigned_abs().saturating_sub(1));

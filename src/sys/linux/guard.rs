@@ -27,13 +27,18 @@ pub(super) struct Guard<'a> {
     pub(super) socket: &'a OwnedFd,
     pub(super) child_events: &'a OwnedFd,
     pub(super) leader: Pid,
-    /// The process group of the front: the terminal's foreground group, if there is a terminal.
+    /// The process group of the front.
     pub(super) front_group: Group,
+    /// The process group to which the terminal's keys are signals.
+    pub(super) foreground: Group,
     pub(super) session: Option<Group>,
     pub(super) spare: &'a SpareList,
     /// What to do when the front is gone.
     pub(super) orphaned: (Signal, Duration),
     pub(super) terminal: Option<&'a SavedTerminal>,
+    /// The terminal between, of whose session the guard is the leader: so the command's exit hangs up on nobody, and
+    /// its group can be stopped, having a parent outside of it.
+    pub(super) pty: Option<&'a OwnedFd>,
     pub(super) signalled: &'a mut Signalled,
     pub(super) killed: &'a mut Signalled,
 }
@@ -95,6 +100,7 @@ impl Guard<'_> {
                 Wake::Nothing => {}
                 Wake::FrontGone => {
                     front_alive = false;
+                    self.free_terminal();
                     phase = match phase {
                         Phase::Running => self.stop(me, self.orphaned.0, self.orphaned.1, None),
                         // Nobody is there any more to wait for a long one.
@@ -102,10 +108,15 @@ impl Guard<'_> {
                         Phase::Hard(end) => Phase::Hard(end),
                     };
                 }
+                Wake::Order(Order::Continue) if leader_alive => {
+                    // Not waited for, so its number, and that of the group it leads, are its own.
+                    let _ = rustix::process::kill_process_group(self.leader, Signal::CONT);
+                }
+                Wake::Order(Order::Continue) => {}
                 Wake::Order(Order::Kill) => phase = Phase::Hard(Instant::now() + HARD_LIMIT),
                 Wake::Order(Order::Stop { signal, grace_ms, spare_foreground }) => {
                     let signal = Signal::from_named_raw(signal).unwrap_or(Signal::TERM);
-                    let skip = spare_foreground.then_some(self.front_group);
+                    let skip = spare_foreground.then_some(self.foreground);
                     phase =
                         self.stop(me, signal, Duration::from_millis(grace_ms.unsigned_abs().into()), skip);
                 }
@@ -205,10 +216,24 @@ impl Guard<'_> {
             let spared = self.spare.spares(pid, self.session);
             self.tell(Report::Left { pid: pid.as_raw_nonzero().get(), spared, name });
         });
-        if !front_alive && let Some(terminal) = self.terminal {
+        if let Some(pty) = self.pty {
+            // The end of a session's leader is a hang-up to the foreground, where somebody spared may be.
+            let _ = rustix::termios::tcsetpgrp(pty, me);
+        }
+        if !front_alive
+            && self.pty.is_none()
+            && let Some(terminal) = self.terminal
+        {
             terminal.restore_if_foreground(self.front_group);
         }
         self.tell(Report::Empty { killed: kills });
+    }
+
+    /// The front is gone, and with it who had put its terminal into raw mode.
+    fn free_terminal(&self) {
+        if let (Some(_), Some(terminal)) = (self.pty, self.terminal) {
+            terminal.leave_raw();
+        }
     }
 
     fn tell(&self, report: Report) {

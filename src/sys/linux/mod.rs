@@ -3,10 +3,15 @@
 mod adopted;
 mod ending;
 mod exec;
+#[cfg(feature = "cli")]
+mod features;
+mod folder_watch;
 mod fork;
 mod guard;
 pub(crate) mod ports;
 pub(crate) mod process;
+#[cfg(feature = "cli")]
+mod pty;
 mod sockets;
 mod stat;
 mod tcp_table;
@@ -15,6 +20,11 @@ mod walk;
 mod wire;
 
 pub(crate) use adopted::{adopt_orphans, end_adopted};
+#[cfg(feature = "cli")]
+pub(crate) use features::{SEES_ENVIRONMENTS, features};
+pub(crate) use folder_watch::FolderWatch;
+#[cfg(feature = "cli")]
+pub(crate) use pty::{Pty, Typing};
 pub(crate) use sockets::*;
 pub(crate) use tcp_table::listeners;
 pub(crate) use tree::Tree;

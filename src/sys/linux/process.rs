@@ -136,6 +136,15 @@ pub(crate) fn info(pid: u32) -> Option<Info> {
     })
 }
 
+/// When a process of this boot started, by its `start`, in milliseconds since 1970.
+pub(crate) fn started_at(start: u64) -> Option<u64> {
+    let uptime: f64 = fs::read_to_string("/proc/uptime").ok()?.split_whitespace().next()?.parse().ok()?;
+    let age = uptime - start as f64 / rustix::param::clock_ticks_per_second() as f64;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+    let then = now.checked_sub(Duration::try_from_secs_f64(age.max(0.0)).ok()?)?;
+    u64::try_from(then.as_millis()).ok()
+}
+
 /// Whether the process was started with this variable of this value; `None` if that can't be read.
 pub(crate) fn environment_has(pid: u32, key: &str, value: &str) -> Option<bool> {
     let environment = fs::read(folder(pid).join("environ")).ok()?;

@@ -124,10 +124,15 @@ impl Tree {
     }
 
     /// Asks every member to end with this signal and kills what is left after the grace period.
-    /// `spare_foreground`: the members in our own process group have had the signal from the terminal.
+    /// `spare_foreground`: the members in the terminal's foreground process group have had the signal from it.
     pub(crate) fn stop(&self, signal: i32, grace: Duration, spare_foreground: bool) {
         let grace_ms = grace.as_millis().try_into().unwrap_or(i32::MAX);
         wire::send(self.socket.get_ref(), &Order::Stop { signal, grace_ms, spare_foreground }.encode());
+    }
+
+    /// Lets the command's process group go on that its terminal stopped.
+    pub(crate) fn resume(&self) {
+        wire::send(self.socket.get_ref(), &Order::Continue.encode());
     }
 
     /// Kills every member now.

@@ -54,6 +54,7 @@ fn shell(script: &str) -> Spawn {
         spare: Default::default(),
         orphaned: (libc::SIGTERM, Duration::from_millis(200)),
         terminal: None,
+        pty: None,
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) enum Order {
     Stop { signal: i32, grace_ms: i32, spare_foreground: bool },
     /// Kill every member now.
     Kill,
+    /// Let the command's process group go on.
+    Continue,
 }
 
 impl Report {
@@ -87,6 +89,7 @@ impl Order {
                 packet(1, signal, grace_ms, &[spare_foreground.into()])
             }
             Order::Kill => packet(2, 0, 0, &[]),
+            Order::Continue => packet(3, 0, 0, &[]),
         }
     }
 
@@ -95,6 +98,7 @@ impl Order {
         Some(match tag {
             1 => Order::Stop { signal: a, grace_ms: b, spare_foreground: bytes[12] != 0 },
             2 => Order::Kill,
+            3 => Order::Continue,
             _ => return None,
         })
     }

@@ -2,6 +2,8 @@
 //! parent; a guard process is still to come, so nothing outlives a killed front to end its tree.
 
 mod end;
+#[cfg(feature = "cli")]
+mod features;
 mod kernel;
 pub(super) mod parse;
 pub(crate) mod ports;
@@ -10,5 +12,7 @@ mod sockets;
 mod tree;
 
 pub(crate) use end::{adopt_orphans, end_adopted};
+#[cfg(feature = "cli")]
+pub(crate) use features::{SEES_ENVIRONMENTS, features};
 pub(crate) use sockets::*;
 pub(crate) use tree::Tree;

@@ -166,6 +166,11 @@ pub(crate) fn info(pid: u32) -> Option<Info> {
     })
 }
 
+/// When a process started, by its `start`, in milliseconds since 1970.
+pub(crate) fn started_at(start: u64) -> Option<u64> {
+    Some(start / 1000)
+}
+
 /// Whether the process was started with this variable of this value; `None` if that can't be read.
 pub(crate) fn environment_has(pid: u32, key: &str, value: &str) -> Option<bool> {
     let wanted = format!("{key}={value}");

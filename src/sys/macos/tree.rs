@@ -118,6 +118,9 @@ impl Tree {
             self.orders.send(Order::Stop { signal, grace, skip_group: spare_foreground.then_some(group) });
     }
 
+    /// Nothing is stopped by a terminal of its own here.
+    pub(crate) fn resume(&self) {}
+
     /// Kills every member now.
     pub(crate) fn kill(&self) {
         let _ = self.orders.send(Order::Kill);

@@ -1,9 +1,12 @@
-//! Starting a program that is none of ours: in a session of its own, so that nothing that ends a tree or a
-//! terminal reaches it.
+//! Starting a program in a session of its own, so that nothing that ends a tree or a terminal reaches it: one that
+//! is none of ours, or devrun itself in the background. It gets no descriptor but its standard streams.
+#![allow(unsafe_code)]
 
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::event::Exit;
 
 /// The programs that show a URL to the user, and their arguments before it; the first one that exists is taken.
 #[cfg(not(target_os = "macos"))]
@@ -14,14 +17,48 @@ pub(crate) const URL_OPENERS: &[(&str, &[&str])] =
 pub(crate) const URL_OPENERS: &[(&str, &[&str])] = &[("open", &[])];
 
 /// Starts the program without any of our streams, in a session of its own.
-#[allow(unsafe_code)]
 pub(crate) fn start_apart<'a>(program: &str, args: impl Iterator<Item = &'a str>) -> io::Result<()> {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // SAFETY: setsid(2) is async-signal-safe.
-    unsafe { command.pre_exec(|| Ok(rustix::process::setsid().map(drop)?)) };
-    let mut child = command.spawn()?;
+    let mut child = start_in_background(&mut command)?;
     // Nobody waits for a browser; this thread only takes its status when it ends.
     std::thread::Builder::new().name("browser".into()).spawn(move || child.wait())?;
     Ok(())
+}
+
+/// Starts the command in a session of its own, and with none of the descriptors that this process was started with.
+pub(crate) fn start_in_background(command: &mut Command) -> io::Result<Child> {
+    // SAFETY: setsid(2), fcntl(2) and close_range(2) are async-signal-safe, and nothing else is called.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            close_at_exec();
+            Ok(())
+        })
+    };
+    command.spawn()
+}
+
+/// Marks every descriptor above the standard streams to be closed when a program is executed.
+fn close_at_exec() {
+    // SAFETY: only flags of descriptors change; that none is there at a number is no error here.
+    unsafe {
+        #[cfg(target_os = "linux")]
+        if libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) == 0 {
+            return;
+        }
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        for number in 3..limit.rlim_cur.min(65_536) as i32 {
+            let flags = libc::fcntl(number, libc::F_GETFD);
+            if flags >= 0 {
+                libc::fcntl(number, libc::F_SETFD, flags | libc::FD_CLOEXEC);
+            }
+        }
+    }
+}
+
+/// How a process ended.
+pub(crate) fn exit_of(status: ExitStatus) -> Exit {
+    status.code().map_or_else(|| Exit::Signal(status.signal().unwrap_or(libc::SIGKILL)), Exit::Code)
 }

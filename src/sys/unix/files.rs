@@ -40,6 +40,11 @@ pub(crate) fn folder_objection(path: &Path) -> io::Result<Option<String>> {
     })
 }
 
+/// The number of the disk (rather: file system) that this is on, while it is there.
+pub(crate) fn device(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|metadata| metadata.dev())
+}
+
 /// Opens a regular file and nothing else: a link, a pipe or a folder in its place is an error at once.
 pub(crate) fn open_regular(path: &Path, access: Access) -> io::Result<File> {
     let write = access == Access::Write;
@@ -55,6 +60,12 @@ pub(crate) fn open_regular(path: &Path, access: Access) -> io::Result<File> {
         true => Ok(file),
         false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file")),
     }
+}
+
+/// Whether both are the same file, by whatever name.
+pub(crate) fn same(one: &File, other: &File) -> bool {
+    let identity = |file: &File| file.metadata().map(|about| (about.dev(), about.ino())).ok();
+    identity(one).is_some_and(|found| identity(other) == Some(found))
 }
 
 /// The text of an argument or path from its bytes, which need not be UTF-8 here.

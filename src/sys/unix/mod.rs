@@ -8,11 +8,14 @@ pub(in crate::sys) mod group;
 mod knock;
 pub(crate) mod lock;
 mod pipe;
-mod signals;
+pub(in crate::sys) mod signals;
 mod terminal;
+#[cfg(feature = "cli")]
+mod trial;
+mod users;
 mod watch;
 
-pub(crate) use apart::{URL_OPENERS, start_apart};
+pub(crate) use apart::{URL_OPENERS, exit_of, start_apart, start_in_background};
 pub(crate) use control::{ControlListener, ControlStream, connect_control};
 pub(crate) use knock::knock;
 pub(crate) use pipe::*;
@@ -23,5 +26,8 @@ pub(crate) use signals::{
 pub(crate) type Held = std::os::fd::OwnedFd;
 #[cfg(feature = "cli")]
 pub(crate) use signals::on_ending_signals;
-pub(crate) use terminal::{SavedTerminal, has_terminal};
+pub(crate) use terminal::{SavedTerminal, stderr_is_raw};
+#[cfg(feature = "cli")]
+pub(crate) use trial::in_a_terminal;
+pub(crate) use users::user_name;
 pub(crate) use watch::first_to_end;

@@ -44,9 +44,14 @@ pub(crate) fn wait(source: &Pipe, bell: &Bell) -> io::Result<Woken> {
     Ok(if both[1].revents().is_empty() { Woken::Readable } else { Woken::Bell })
 }
 
-/// How many bytes could be read now without waiting.
+/// How many bytes could be read now without waiting. Of a terminal nobody knows: no more than this, and reading from
+/// ours, which never waits, tells.
 pub(crate) fn unread(source: &Pipe) -> u64 {
-    rustix::io::ioctl_fionread(source).unwrap_or(0)
+    const TERMINAL_BYTES: u64 = 256 * 1024;
+    match rustix::termios::isatty(source) {
+        true => TERMINAL_BYTES,
+        false => rustix::io::ioctl_fionread(source).unwrap_or(0),
+    }
 }
 
 /// Reads what is there; 0 at the end of the stream. Call it only when there is something.

@@ -101,3 +101,19 @@ pub(crate) fn stop_self() {
     // SAFETY: plain system call.
     unsafe { libc::raise(libc::SIGSTOP) };
 }
+
+/// Stops this process's group, as Ctrl-Z does; returns when it goes on, and at once where it can't be stopped: in a
+/// group that no shell waits for, and where the signal is ignored.
+pub(in crate::sys) fn stop_group() {
+    if is_ignored(libc::SIGTSTP) {
+        return;
+    }
+    // SAFETY: plain system calls. What is sent to the whole group would stop us at a time of its own, when some thread
+    // is scheduled, so it goes past us; what a thread sends to itself is there before the call returns.
+    unsafe {
+        libc::signal(libc::SIGTSTP, libc::SIG_IGN);
+        libc::kill(0, libc::SIGTSTP);
+        libc::signal(libc::SIGTSTP, libc::SIG_DFL);
+        libc::raise(libc::SIGTSTP);
+    }
+}

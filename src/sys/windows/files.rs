@@ -5,9 +5,12 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 
-use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OPEN_REPARSE_POINT;
+use windows_sys::Win32::Storage::FileSystem::{
+    BY_HANDLE_FILE_INFORMATION, FILE_FLAG_OPEN_REPARSE_POINT, GetFileInformationByHandle,
+};
 
 pub(crate) use crate::sys::types::Access;
 
@@ -35,6 +38,12 @@ pub(crate) fn folder_objection(path: &Path) -> io::Result<Option<String>> {
     })
 }
 
+/// The number of the disk that this is on, while it is there. Always the same: a path begins with the name of its
+/// disk, so whatever is found above a path is on that disk.
+pub(crate) fn device(path: &Path) -> Option<u64> {
+    path.exists().then_some(0)
+}
+
 /// Opens a regular file and nothing else: a link or a folder in its place is an error.
 pub(crate) fn open_regular(path: &Path, access: Access) -> io::Result<File> {
     let write = access == Access::Write;
@@ -49,6 +58,18 @@ pub(super) fn regular(file: File) -> io::Result<File> {
         true => Ok(file),
         false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file")),
     }
+}
+
+/// Whether both are the same file, by whatever name.
+#[allow(unsafe_code)]
+pub(crate) fn same(one: &File, other: &File) -> bool {
+    let identity = |file: &File| {
+        let mut about = BY_HANDLE_FILE_INFORMATION::default();
+        // SAFETY: the handle is open for as long as `file` is borrowed, and the result lives here.
+        let told = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &mut about) };
+        (told != 0).then_some((about.dwVolumeSerialNumber, about.nFileIndexHigh, about.nFileIndexLow))
+    };
+    identity(one).is_some_and(|found| identity(other) == Some(found))
 }
 
 /// The text of an argument or path from its bytes. What is no UTF-8 (half a surrogate pair) is replaced.

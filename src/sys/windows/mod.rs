@@ -2,6 +2,8 @@
 
 mod apart;
 mod control;
+#[cfg(feature = "cli")]
+mod features;
 pub(crate) mod files;
 mod handle;
 mod job;
@@ -14,12 +16,19 @@ mod sockets;
 mod terminal;
 mod tree;
 
-pub(crate) use apart::{URL_OPENERS, start_apart};
+pub(crate) use apart::{URL_OPENERS, exit_of, start_apart, start_in_background};
 pub(crate) use control::{ControlListener, ControlStream, connect_control};
+#[cfg(feature = "cli")]
+pub(crate) use features::{SEES_ENVIRONMENTS, features, in_a_terminal};
 pub(crate) use handle::Held;
 pub(crate) use pipe::*;
 pub(crate) use process::first_to_end;
 pub(crate) use signals::*;
 pub(crate) use sockets::*;
-pub(crate) use terminal::{SavedTerminal, has_terminal};
+pub(crate) use terminal::{SavedTerminal, stderr_is_raw};
 pub(crate) use tree::{Tree, adopt_orphans, end_adopted};
+
+/// Users have no numbers here.
+pub(crate) fn user_name(_uid: u32) -> Option<String> {
+    None
+}

@@ -128,6 +128,12 @@ pub(crate) fn info(pid: u32) -> Option<Info> {
     Some(tell(&entry, &console()))
 }
 
+/// When a process started, by its `start`, in milliseconds since 1970.
+pub(crate) fn started_at(start: u64) -> Option<u64> {
+    const MS_FROM_1601_TO_1970: u64 = 11_644_473_600_000;
+    (start / 10_000).checked_sub(MS_FROM_1601_TO_1970)
+}
+
 /// Never known: another process's environment is not for others to read. It is not needed either: the kernel
 /// ends a tree whose devrun is gone, so there are no ghosts to recognise.
 pub(crate) fn environment_has(_pid: u32, _key: &str, _value: &str) -> Option<bool> {

@@ -66,6 +66,7 @@ impl Tree {
             spare: _,
             orphaned: _,
             terminal,
+            pty: _,
         } = spawn;
         let mut command = Command::new(program);
         command.args(argv.get(1..).unwrap_or_default()).env_clear().envs(environment).current_dir(cwd);
@@ -147,6 +148,9 @@ impl Tree {
         }
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + grace);
     }
+
+    /// Nothing is stopped by a terminal here.
+    pub(crate) fn resume(&self) {}
 
     /// Ends every member now.
     pub(crate) fn kill(&self) {

@@ -19,6 +19,7 @@ fn spawn(args: &[&str], own_group: bool) -> Spawn {
         spare: SpareList::default(),
         orphaned: (KILLED, Duration::ZERO),
         terminal: None,
+        pty: None,
     }
 }
 

@@ -2,17 +2,21 @@
 //! status, its output, and what /proc shows.
 
 mod census;
+pub mod machine;
 mod matching;
+pub mod npm;
 mod pty;
+mod registry;
+pub mod release;
 mod run;
 mod scratch;
 mod wait;
 
 pub use census::{Proc, kill, kill_group, marked};
 pub use pty::Pty;
-pub use run::{Ended, Ready, Running};
+pub use run::{Ended, Outcome, Ready, Running};
 pub use rustix::process::Signal;
-pub use scratch::{Fixture, Scratch, apps, fixture_program};
+pub use scratch::{Fixture, Scratch, apps, fixture_program, words};
 pub use wait::{LIMIT, SOON, eventually, retry};
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};

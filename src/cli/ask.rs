@@ -1,0 +1,50 @@
+//! `devrun wait` and `devrun url`: what scripts ask of a server. Nothing here changes one.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::escape::escape_line;
+use super::render::{self, Style};
+use super::table::print;
+use super::verb::Servers;
+use crate::error::{Error, Kind};
+use crate::manage::{ready_event, until_ready};
+use crate::registry::Phase;
+
+/// What a server that was started just now may take until it is seen (`devrun npm run dev & devrun wait`).
+const TO_APPEAR: Duration = Duration::from_secs(5);
+
+/// Waits until the server is ready.
+pub(crate) fn wait(name: Option<&str>, timeout: Option<Duration>, style: Style) -> Result<ExitCode, Error> {
+    let start = std::time::Instant::now();
+    let to_appear = timeout.map_or(TO_APPEAR, |timeout| timeout.min(TO_APPEAR));
+    let (servers, id, name) = loop {
+        let servers = Servers::look()?;
+        match servers.meant(name).map(|entry| (entry.record.id.clone(), entry.record.name.clone())) {
+            Ok((id, name)) => break (servers, id, name),
+            // Never seen before: its first record may be about to be written.
+            Err(error) if start.elapsed() > to_appear => return Err(error),
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    let left = |time: Duration| time.saturating_sub(start.elapsed());
+    let ready = until_ready(&servers.registry, &id, left(to_appear), timeout.map(left)).ready(&name)?;
+    render::event(style, &ready_event(&ready));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the URL, and nothing else, of a server that runs.
+pub(crate) fn url(name: Option<&str>) -> Result<ExitCode, Error> {
+    let servers = Servers::look()?;
+    let entry = servers.meant(name)?;
+    let record = &entry.record;
+    match (entry.live, entry.phase()) {
+        (true, Phase::Starting | Phase::Ready) => {
+            print(&format!("{}\n", escape_line(&record.url)));
+            Ok(ExitCode::SUCCESS)
+        }
+        (_, phase) => Err(Error::new(Kind::NotRunning, format!("{} is not running", record.name))
+            .cause(format!("it is {}", phase.word()))
+            .hint(format!("devrun start {}", record.name))),
+    }
+}

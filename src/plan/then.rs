@@ -1,0 +1,68 @@
+//! What `--then` is to execute: the user's line for the shell, with the server's place filled in. Pure.
+
+use std::ffi::OsString;
+
+use super::look::HOST;
+use super::{CommandLine, Plan, Then};
+
+impl Plan {
+    /// The command for a server that answers at this URL; a line goes to this shell, behind its arguments.
+    ///
+    /// The folders of `node_modules/.bin` come after those of PATH, as for the server's own command. Not set are
+    /// DEVRUN_PORT and DEVRUN_NAME: to a devrun within the line they would say that its server is this one.
+    pub(crate) fn then_command(&self, then: &Then, url: &str, shell: (&str, &[&str])) -> CommandLine {
+        let port = url.rsplit(':').next().unwrap_or_default();
+        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+        let filled = |text: &str| {
+            let text = text.replace("{url}", url).replace("{port}", &port).replace("{host}", HOST);
+            OsString::from(text.replace("{name}", &one_word(&self.name)))
+        };
+        let mut words: Vec<OsString> = match then {
+            Then::Line(line) => {
+                let (program, args) = shell;
+                [program].iter().chain(args).map(OsString::from).chain([filled(line)]).collect()
+            }
+            Then::Program(words) => {
+                words.iter().map(|word| word.to_str().map_or_else(|| word.clone(), filled)).collect()
+            }
+        };
+        let args = words.split_off(1);
+        let set = |name: &str, value: &str| (OsString::from(name), Some(OsString::from(value)));
+        CommandLine {
+            program: words.pop().expect("a command has a program"),
+            args,
+            env: vec![set("PORT", &port), set("BASE_URL", url), set("DEVRUN_URL", url)],
+        }
+    }
+}
+
+/// The name without what a shell takes for more than a letter.
+fn one_word(name: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "._-@:/+".contains(letter);
+    name.chars().map(|letter| if plain(letter) { letter } else { '-' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::facts::tests::facts;
+    use crate::plan::{Request, make};
+
+    #[test]
+    fn the_servers_place_is_filled_in_and_its_name_is_no_code() {
+        let request = Request {
+            command: vec!["vite".into()],
+            name: Some("shop:web@fix $(rm -rf ~);'\"`".into()),
+            ..Request::default()
+        };
+        let plan = make(request, &facts("/home/me/shop", "{}")).unwrap();
+        let line = "curl {url}/x {port} {host} {name} {other}";
+        let command =
+            plan.then_command(&Then::Line(line.into()), "http://localhost:4123", ("/bin/sh", &["-c"]));
+        assert_eq!(command.program, "/bin/sh");
+        let expected = "curl http://localhost:4123/x 4123 127.0.0.1 shop:web@fix---rm--rf------- {other}";
+        assert_eq!(command.args, ["-c", expected]);
+        assert!(command.env.contains(&("PORT".into(), Some("4123".into()))));
+        assert!(command.env.contains(&("BASE_URL".into(), Some("http://localhost:4123".into()))));
+    }
+}

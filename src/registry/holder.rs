@@ -1,0 +1,76 @@
+//! Whether whoever holds a server's lock can answer at all. Nothing here waits for an answer.
+
+use super::claim::holder;
+use super::store::Registry;
+use crate::plan::ServerId;
+use crate::sys::files::{self, Access};
+use crate::sys::lock;
+use crate::sys::process::{self, Identity, Process};
+
+/// In which state the holder of a lock is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// It runs, or cannot be told yet.
+    Runs,
+    /// It was stopped (SIGSTOP, Ctrl-Z) and does nothing before it is continued.
+    Stopped { pid: u32 },
+}
+
+/// The state of the server's front, or where that is dead, of its guard; `None` while nobody holds the lock.
+pub(crate) fn holder_state(registry: &Registry, id: &ServerId) -> Option<Holder> {
+    let file = files::open_regular(&registry.server(id).join("lock"), Access::Read).ok()?;
+    if !lock::is_locked(&file).unwrap_or(false) {
+        return None;
+    }
+    let (run, front) = holder(&file);
+    let record = registry.peek(id).ok().flatten().filter(|record| Some(&record.run) == run.as_ref());
+    // Before its first record a run is known by the pid in the lock alone.
+    let recorded = record.map(|record| [record.front, record.guard]);
+    let identities = recorded.unwrap_or_else(|| [front.and_then(process::identity), None]);
+    let living = identities.into_iter().flatten().find_map(|identity| state(&identity));
+    Some(match living {
+        Some((pid, 'T' | 't')) => Holder::Stopped { pid },
+        Some(_) | None => Holder::Runs,
+    })
+}
+
+/// The pid and state of exactly this process while it lives.
+fn state(identity: &Identity) -> Option<(u32, char)> {
+    let process = Process::open(identity).ok().flatten()?;
+    let info = process::info(identity.pid)?;
+    process.is_alive().then_some((info.pid, info.state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::store::tests::{record, registry};
+    use super::*;
+    use crate::registry::{Claiming, Phase, Record};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_stopped_front_is_named_and_a_stopped_guard_once_the_front_is_dead() {
+        if !cfg!(unix) {
+            return; // no process is stopped there
+        }
+        let (_folder, registry) = registry();
+        let id = record(7, "aa").id;
+        assert_eq!(holder_state(&registry, &id), None);
+        let Claiming::Ours(claim) = registry.claim(&id, "aa").unwrap() else { panic!("held") };
+        assert_eq!(holder_state(&registry, &id), Some(Holder::Runs), "this process, by the lock alone");
+        let start = || Command::new("sleep").arg("300").stdin(Stdio::null()).spawn().unwrap();
+        let mut both = [start(), start()];
+        let [front, guard] = both.each_ref().map(|child| process::identity(child.id()));
+        claim.write(&Record { state: Phase::Ready, front, guard, ..record(7, "aa") }).unwrap();
+        assert_eq!(holder_state(&registry, &id), Some(Holder::Runs));
+        for child in &mut both {
+            let stop = Command::new("kill").args(["-STOP", &child.id().to_string()]).status();
+            assert!(stop.unwrap().success());
+            let stopped = Some(Holder::Stopped { pid: child.id() });
+            crate::testing::eventually("stopped", || holder_state(&registry, &id) == stopped);
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert_eq!(holder_state(&registry, &id), Some(Holder::Runs), "nobody that is known lives");
+    }
+}

@@ -1,0 +1,87 @@
+//! Promise 27: the same server gets the same port, whatever became of its record and however many others start.
+
+use crate::healing::git;
+use crate::support::{LIMIT, Running, SOON, Scratch, Signal, get, kill};
+
+#[test]
+fn eight_servers_restarted_in_a_crowd_keep_their_ports() {
+    let scratch = Scratch::new();
+    let round = |round: usize| -> Vec<u16> {
+        let fixtures: Vec<_> = (0..8).map(|_| scratch.fixture("shape=alone")).collect();
+        let start = |(number, fixture)| {
+            // Ten ports for eight: everybody's search runs into the others.
+            let options =
+                format!("--ready none --stop-timeout 500ms --port-range 4700-4709 --name s{number}");
+            scratch.run(&options, fixture)
+        };
+        let mut runs: Vec<_> = fixtures.iter().enumerate().map(start).collect();
+        let ports = fixtures.iter().zip(&runs).map(|(fixture, run)| {
+            fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", run.stderr()));
+            fixture.port().unwrap()
+        });
+        let ports = ports.collect();
+        let signal = if round.is_multiple_of(2) { Signal::TERM } else { Signal::KILL };
+        runs.iter().for_each(|run| kill(run.pid(), signal));
+        runs.iter_mut().for_each(|run| _ = run.ended(SOON));
+        scratch.assert_dead(LIMIT);
+        ports
+    };
+    let first = round(0);
+    for number in 1..=12 {
+        assert_eq!(round(number), first, "round {number}");
+    }
+}
+
+#[test]
+fn each_git_worktree_has_a_port_of_its_own_and_keeps_it() {
+    let scratch = Scratch::new();
+    let tree = scratch.dir().join("feature");
+    scratch.write("package.json", r#"{"name":"shop"}"#);
+    git(&scratch, &["init", "-q"]);
+    git(&scratch, &["add", "."]);
+    git(&scratch, &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"]);
+    git(&scratch, &["worktree", "add", "-q", tree.to_str().unwrap()]);
+    // The same command every time: it is a part of who the server is.
+    let fixture = scratch.fixture("shape=alone");
+    let both = || {
+        let runs = [&scratch.project(), &tree].map(|folder| {
+            let mut command = scratch.devrun(["--"]);
+            command.args(&fixture.argv).current_dir(folder);
+            let mut run = Running::spawn(command);
+            let ready = run.ready();
+            assert_eq!(get(&ready.url), scratch.mark);
+            (ready.port, run)
+        });
+        assert_eq!(scratch.names(false), ["shop", "shop@feature"]);
+        let ports = [runs[0].0, runs[1].0];
+        runs.into_iter().for_each(|(_, run)| _ = run.stop());
+        ports
+    };
+    let [main, feature] = both();
+    assert_ne!(main, feature);
+    assert_eq!(both(), [main, feature]);
+}
+
+#[test]
+fn a_server_whose_record_was_damaged_finds_its_port_again() {
+    let scratch = Scratch::new();
+    let start = |name: &str, range: &str| {
+        let fixture = scratch.fixture("shape=alone");
+        let mut run = scratch.run(&format!("--name {name} --port-range {range}"), &fixture);
+        (run.ready().port, run)
+    };
+    // The shop is pushed off the port from which its search starts.
+    let (derived, other) = start("shop", "4720-4739");
+    other.stop();
+    let records = scratch.server_folders();
+    std::fs::remove_dir_all(&records[0]).unwrap();
+    let holder = std::net::TcpListener::bind(("127.0.0.1", derived)).unwrap();
+    let (port, run) = start("shop", "4720-4739");
+    assert_ne!(port, derived);
+    run.stop();
+    drop(holder);
+    std::fs::write(scratch.record_path(), "{").unwrap();
+    // Somebody else has it now.
+    std::fs::write(scratch.state().join("ports").join(derived.to_string()), "00000000000000ff\n").unwrap();
+    assert_eq!(start("shop", "4720-4739").0, port);
+}
