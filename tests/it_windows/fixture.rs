@@ -74,6 +74,7 @@ fn call(folder: &Path, press: bool) {
     sys::hear_ctrl_c();
     let mut devrun = scratch.run(&["--ready", "log:listening"], "below=2 serve");
     devrun.ready();
+    scratch.members(4);
     note(folder, &devrun.pid().to_string());
     if press {
         let pressed = sys::press_ctrl_c();

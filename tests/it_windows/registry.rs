@@ -39,13 +39,13 @@ fn a_server_is_listed_while_it_runs_and_after() {
 #[test]
 fn the_same_project_started_again_is_told_where_it_runs() {
     let scratch = Scratch::new();
-    let (_devrun, port) = scratch.server(&[]);
+    let (devrun, port) = scratch.server(&[]);
     let again = || scratch.run(&["--ready", "log:listening"], "below=2 serve");
     let mut many: Vec<Running> = (0..5).map(|_| again()).collect();
     for second in &mut many {
         assert_eq!(second.ended(), 0, "{}", second.stderr());
-        let url = format!("localhost:{port}");
-        eventually("it says where", || second.stdout().contains(&url));
+        let said = format!("runs already (pid {}): http://localhost:{port}", devrun.pid());
+        eventually("it says where", || second.stderr().contains(&said));
     }
     assert_eq!(std::fs::read_to_string(scratch.file("record")).unwrap().lines().count(), 3, "one tree");
 }
@@ -54,6 +54,7 @@ fn the_same_project_started_again_is_told_where_it_runs() {
 fn a_front_listens_on_a_pipe_and_starts_its_server_again_when_asked() {
     let scratch = Scratch::new();
     let (mut devrun, _) = scratch.server(&[]);
+    scratch.members(3);
     eventually("it is recorded", || pid(&scratch).is_some());
     let before = pid(&scratch);
     let said = ask(&scratch, "explode").last().cloned().unwrap_or_default();

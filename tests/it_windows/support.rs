@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::fixture::{self, FOLDER, SHAPE};
 use crate::sys::Process;
 
-const SOON: Duration = Duration::from_secs(60); // Wine starts a program in a tenth of a second, when it is alone
+const SOON: Duration = Duration::from_secs(20);
 
 /// Waits until this holds.
 #[track_caller]
