@@ -1,0 +1,106 @@
+//! What the documents name is there: a test for each promise, the file behind each link, each option of `devrun`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The promises of `tests/README.md` are numbered up to this.
+const PROMISES: usize = 44;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// Every document of the project, from its root.
+fn documents() -> Vec<PathBuf> {
+    let listed = Command::new("git").args(["ls-files", "*.md"]).current_dir(root()).output().unwrap();
+    let names = String::from_utf8(listed.stdout).unwrap();
+    assert!(names.contains("README.md"), "git knows the documents");
+    names.lines().map(PathBuf::from).filter(|path| root().join(path).is_file()).collect()
+}
+
+/// The words between backquotes.
+fn quoted(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+/// What is wrong with a test's name as the table of promises writes it.
+fn missing(name: &str) -> Option<String> {
+    let (file, test) = match name.split_once("::") {
+        Some((file, test)) if file.ends_with(".rs") => (file.to_string(), test),
+        Some((module, test)) => (format!("tests/it/{module}.rs"), test),
+        None => return (!root().join(name).is_file()).then(|| format!("there is no file {name}")),
+    };
+    let Ok(source) = fs::read_to_string(root().join(&file)) else {
+        return Some(format!("there is no {file}"));
+    };
+    let wanted = if test == "*" { "#[test]".to_string() } else { format!("fn {test}()") };
+    (!source.contains(&wanted)).then(|| format!("{file} has no {wanted}"))
+}
+
+#[test]
+fn every_promise_has_its_tests() {
+    let mut numbers = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for line in text("tests/README.md").lines() {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let [_, number, _, tests, _] = cells[..] else { continue };
+        let Ok(number) = number.parse::<usize>() else { continue };
+        numbers.insert(number);
+        let named: Vec<_> = quoted(tests).collect();
+        if named.is_empty() {
+            wrong.push(format!("promise {number} has no test"));
+        }
+        wrong.extend(
+            named.iter().filter_map(|name| missing(name)).map(|what| format!("promise {number}: {what}")),
+        );
+    }
+    assert_eq!(numbers, (1..=PROMISES).collect(), "each promise stands in tests/README.md");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_link_to_a_file_leads_to_one() {
+    let mut dead = Vec::new();
+    for document in documents() {
+        let shown = document.display();
+        for target in
+            text(&shown.to_string()).split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next())
+        {
+            let outside = target.is_empty() || target.contains("://");
+            if !outside && !root().join(&document).with_file_name(target).exists() {
+                dead.push(format!("{shown}: {target}"));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "links to nothing:\n{}", dead.join("\n"));
+}
+
+#[test]
+fn every_option_in_a_command_of_the_documents_is_there() {
+    let help = |verb: &[&str]| {
+        let devrun = Command::new(env!("CARGO_BIN_EXE_devrun")).args(verb).arg("--help").output().unwrap();
+        String::from_utf8(devrun.stdout).unwrap()
+    };
+    let verbs =
+        ["ls", "logs", "wait", "stop", "clean", "dashboard", "who", "status", "start", "restart", "open"];
+    let known: String = std::iter::once(help(&[])).chain(verbs.iter().map(|verb| help(&[verb]))).collect();
+    let mut unknown = Vec::new();
+    for document in documents().iter().filter(|path| !path.ends_with("CHANGELOG.md")) {
+        let text = text(&document.display().to_string());
+        for line in text.lines().filter(|line| line.starts_with("$ devrun ")) {
+            let own = line.split(" -- ").next().unwrap_or_default().split('#').next().unwrap_or_default();
+            // Quoted words are another program's.
+            let own: String = own.split(['\'', '"']).step_by(2).collect();
+            let options = own.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
+            let wrong = options.map(|o| o.split('=').next().unwrap_or(o)).filter(|o| !known.contains(o));
+            unknown.extend(wrong.map(|option| format!("{}: {option} in {line}", document.display())));
+        }
+    }
+    assert!(unknown.is_empty(), "options that devrun does not have:\n{}", unknown.join("\n"));
+}
