@@ -51,6 +51,8 @@ mod then;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 
 pub use builder::Builder;
 pub use error::{Error, Kind};

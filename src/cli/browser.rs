@@ -6,9 +6,16 @@ use crate::sys;
 /// wish to be left alone), else with the system's. Whether there was one.
 pub(crate) fn open(url: &str) -> bool {
     // A record is a file: what stands there as a URL must not become anything else.
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        return false;
-    }
+    (url.starts_with("http://") || url.starts_with("https://")) && show(url)
+}
+
+/// The same for a page of our own making.
+#[cfg(feature = "dashboard")]
+pub(crate) fn open_file(page: &std::path::Path) -> bool {
+    page.to_str().is_some_and(|page| show(&format!("file://{page}")))
+}
+
+fn show(url: &str) -> bool {
     let wished = std::env::var("BROWSER").unwrap_or_default();
     if wished == "none" {
         return false;

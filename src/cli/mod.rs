@@ -6,6 +6,8 @@ mod ask;
 mod browser;
 mod clean;
 pub(crate) mod completions;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod detach;
 mod doctor;
 pub(crate) mod escape;

@@ -32,6 +32,8 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode, Error> {
         Verb::Tauri { args } => Ok(tauri::run(&args)),
         Verb::Doctor { serve: true, .. } => Ok(doctor::serve()),
         Verb::Doctor { json, serve: false } => Ok(doctor::run(json, plain)),
+        #[cfg(feature = "dashboard")]
+        Verb::Dashboard(wish) => super::dashboard::run(wish, plain),
         Verb::Completions { shell } => completions::write(shell),
         Verb::Man => {
             // A reader that leaves early has seen enough.

@@ -20,3 +20,5 @@ pub(crate) use stop::stop;
 #[cfg(test)]
 pub(crate) use store::tests::record as test_record;
 pub(crate) use store::{Entry, Registry};
+#[cfg(feature = "dashboard")]
+pub(crate) use store::{read_bounded, replace, server_id};

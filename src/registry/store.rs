@@ -70,9 +70,20 @@ impl Registry {
         Ok(Self { root: root.to_path_buf() })
     }
 
+    /// A file of the state folder that is no server's.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// The folder with a folder for each server.
+    pub(crate) fn servers(&self) -> PathBuf {
+        self.root.join("servers")
+    }
+
     /// The folder of one server.
     pub(crate) fn server(&self, id: &ServerId) -> PathBuf {
-        self.root.join("servers").join(&id.0)
+        self.servers().join(&id.0)
     }
 
     /// The file that is locked while the port is leased, and tells whose port it is.
@@ -152,7 +163,8 @@ impl Registry {
         (entries, warnings)
     }
 
-    fn entry(&self, id: &ServerId) -> Option<Result<Entry, Problem>> {
+    /// One server, if there is a record of it.
+    pub(crate) fn entry(&self, id: &ServerId) -> Option<Result<Entry, Problem>> {
         // Only what was not written as ended can be alive: most records cost one file.
         let live = |record: &Record| !ended(record.state) && self.is_live(id);
         self.read(id).transpose().map(|read| read.map(|record| Entry { live: live(&record), record }))
@@ -160,7 +172,7 @@ impl Registry {
 
     /// The servers that have a folder, with a record or without.
     pub(crate) fn ids(&self) -> Vec<ServerId> {
-        let entries = fs::read_dir(self.root.join("servers")).into_iter().flatten().flatten();
+        let entries = fs::read_dir(self.servers()).into_iter().flatten().flatten();
         entries.filter_map(|entry| server_id(entry.file_name().to_str()?)).collect()
     }
 
@@ -216,7 +228,7 @@ pub(super) fn read_owner(file: &fs::File) -> Option<ServerId> {
 }
 
 /// Sixteen hex digits, and so never a path out of the folder.
-pub(super) fn server_id(text: &str) -> Option<ServerId> {
+pub(crate) fn server_id(text: &str) -> Option<ServerId> {
     let is_id = text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     is_id.then(|| ServerId(text.to_string()))
 }
@@ -246,7 +258,8 @@ fn set_aside(path: &Path, reason: &str) -> String {
     }
 }
 
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+/// The content of a file that is regular, and small enough for a record.
+pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = files::open_regular(path, Access::Read)?;
     // Nearly all of them fit into one read, and lists are long. Less than asked for is the end of a regular file.
     let mut first = [0; 4096];
@@ -263,7 +276,7 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// A name that only this user can read, on the same file system, renamed over the old one.
-fn replace(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".server.json.").tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;

@@ -43,6 +43,26 @@ pub(crate) struct Info {
     pub(crate) state: char,
 }
 
+/// What a process costs.
+#[cfg(feature = "dashboard")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// Its processor time so far, and that of its children that were waited for.
+    pub(crate) cpu: Duration,
+    /// Its own memory: without what it shares with others.
+    pub(crate) memory_bytes: u64,
+}
+
+/// A change to files that was heard.
+#[cfg(feature = "dashboard")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Something in this folder changed.
+    In(PathBuf),
+    /// There were more changes than could be told.
+    Missed,
+}
+
 /// A command to start, in a way that its whole tree can be ended.
 #[derive(Debug)]
 pub(crate) struct Spawn {

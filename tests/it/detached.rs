@@ -120,6 +120,7 @@ fn a_front_that_dies_without_a_word_is_an_error_that_says_so() {
     let fixture = scratch.fixture("shape=daemon serve=no");
     let mut run = scratch.run("-d", &fixture);
     fixture.stands();
+    run.says("devrun project http://");
     let caller = run.pid();
     let front =
         scratch.alive().into_iter().find(|found| found.comm == "devrun" && found.pid != caller).unwrap();

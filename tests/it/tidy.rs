@@ -52,10 +52,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("supervise", &["attempt", "error", "event", "lifecycle", "output", "plan", "session", "single", "sys"]),
     ("server", &["builder", "error", "event", "plan", "supervise"]),
     ("builder", &["attempt", "error", "event", "events", "plan", "server", "supervise"]),
+    ("dashboard", &["error", "manage", "output", "plan", "registry", "spare", "sys"]),
     (
         "cli",
         &[
             "attempt",
+            "dashboard",
             "detach",
             "error",
             "event",

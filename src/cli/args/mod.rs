@@ -10,6 +10,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use crate::plan::Request;
 use crate::plan::request::KEYS_OF_SERVER;
+#[cfg(feature = "dashboard")]
+pub(crate) use verbs::Dashboard;
 pub(crate) use verbs::{Talk, Verb};
 
 /// What the command line asks for.

@@ -128,6 +128,9 @@ pub(crate) enum Verb {
         #[arg(long, hide = true)]
         serve: bool,
     },
+    /// All servers on one page, live
+    #[cfg(feature = "dashboard")]
+    Dashboard(Dashboard),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -147,4 +150,19 @@ pub(crate) struct Talk {
     /// Only errors
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// Which dashboard, and how it is shown.
+#[cfg(feature = "dashboard")]
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Dashboard {
+    /// Its port [default: 8069, else the next free one]
+    #[arg(short, long, value_parser = |text: &str| text.parse::<Port>())]
+    pub(crate) port: Option<Port>,
+    /// Open the browser
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// In the background
+    #[arg(short, long)]
+    pub(crate) detach: bool,
 }

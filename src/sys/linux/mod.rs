@@ -1,6 +1,8 @@
 //! Linux: a guard process that is subreaper, pidfds, /proc.
 
 mod adopted;
+#[cfg(feature = "dashboard")]
+mod changes;
 mod ending;
 mod exec;
 #[cfg(feature = "cli")]
@@ -16,10 +18,14 @@ mod sockets;
 mod stat;
 mod tcp_table;
 mod tree;
+#[cfg(feature = "dashboard")]
+mod usage;
 mod walk;
 mod wire;
 
 pub(crate) use adopted::{adopt_orphans, end_adopted};
+#[cfg(feature = "dashboard")]
+pub(crate) use changes::Changes;
 #[cfg(feature = "cli")]
 pub(crate) use features::{SEES_ENVIRONMENTS, features};
 pub(crate) use folder_watch::FolderWatch;
@@ -28,3 +34,5 @@ pub(crate) use pty::{Pty, Typing};
 pub(crate) use sockets::*;
 pub(crate) use tcp_table::listeners;
 pub(crate) use tree::Tree;
+#[cfg(feature = "dashboard")]
+pub(crate) use usage::usage;

@@ -13,6 +13,8 @@ pub(super) struct Stat {
     /// The device number of the controlling terminal, 0 for none.
     pub(super) terminal: i64,
     pub(super) start: u64,
+    /// Its processor time and that of its children that were waited for, in clock ticks.
+    pub(super) ticks: u64,
 }
 
 impl Stat {
@@ -38,6 +40,7 @@ impl Stat {
             sid: number(6)?,
             terminal: field(7)?.parse().ok()?,
             start: field(22)?.parse().ok()?,
+            ticks: (14..=17).filter_map(|at| field(at)?.parse::<u64>().ok()).sum(),
         })
     }
 }
@@ -48,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_name_full_of_parentheses_and_line_feeds_is_no_field() {
-        let line = b"42 (a) S 1\n) (b) Z 7 8 9 0 -1 4 0 0 0 0 1 2 3 4 20 0 1 0 987654 1 2 3\n";
+        let line = b"42 (a) S 1\n) (b) Z 7 8 9 0 -1 4 0 0 0 0 10 20 3 4 20 0 1 0 987654 1 2 3\n";
         let stat = Stat::parse(line).unwrap();
         assert_eq!(
             stat,
@@ -59,7 +62,8 @@ mod tests {
                 pgid: 8,
                 sid: 9,
                 terminal: 0,
-                start: 987_654
+                start: 987_654,
+                ticks: 37
             }
         );
         for cut in [&b""[..], b"42", b"42 (", b"42 (a", b"42 )a(", b"42 (a)", b"42 (a) S 1 2 3"] {

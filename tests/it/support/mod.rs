@@ -1,7 +1,9 @@
 //! What the tests are made of. Nothing in here knows how devrun works inside: only its command line, its exit
 //! status, its output, and what /proc shows.
 
+mod browser;
 mod census;
+mod dashboard;
 pub mod machine;
 mod matching;
 pub mod npm;
@@ -12,7 +14,9 @@ mod run;
 mod scratch;
 mod wait;
 
+pub use browser::{Browser, Window};
 pub use census::{Proc, kill, kill_group, marked};
+pub use dashboard::{Dashboard, Events, record_of, replace_record};
 pub use pty::Pty;
 pub use run::{Ended, Outcome, Ready, Running};
 pub use rustix::process::Signal;

@@ -1,0 +1,83 @@
+//! What can be done with servers from here, in the way that the command line does it. Each call returns when it is
+//! done; nothing here knows of requests.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::routes::Action;
+use crate::error::{Error, Kind};
+use crate::manage;
+use crate::plan::{ServerId, Spare};
+use crate::registry::{Registry, end_ghosts};
+use crate::spare;
+
+/// Does it. Starting returns when the server is ready, stopping when its tree is empty.
+pub(super) fn act(registry: &Registry, action: Action, id: &ServerId) -> Result<(), Error> {
+    let entry = registry.entry(id).transpose().map_err(|problem| Error::new(Kind::Internal, problem.text))?;
+    let entry = entry.ok_or_else(|| Error::new(Kind::Usage, "the server is not known any more"))?;
+    let record = &entry.record;
+    // The page sees by itself what happens meanwhile.
+    let say = &mut |_| {};
+    match action {
+        Action::Start => manage::start(registry, record, say).map(|_| written(registry, id)),
+        Action::Restart => manage::restart(registry, record, say).map(|_| written(registry, id)),
+        Action::Stop => manage::stop(registry, record),
+        Action::Forget if entry.live => {
+            Err(Error::new(Kind::Usage, format!("{} is running", record.name)).hint("stop it first"))
+        }
+        Action::Forget => registry.forget(record),
+    }
+}
+
+/// Waits until the record says what its devrun has said already.
+fn written(registry: &Registry, id: &ServerId) {
+    manage::until_ready(registry, id, Duration::ZERO, Some(Duration::from_secs(1)));
+}
+
+/// Stops all that run; the failure of one does not keep the others running.
+pub(super) fn stop_all(registry: &Registry) -> Value {
+    let (entries, _) = registry.list();
+    let results = std::thread::scope(|scope| {
+        let stop = |entry| scope.spawn(move || manage::stop(registry, entry));
+        let running: Vec<_> =
+            entries.iter().filter(|entry| entry.live).map(|entry| (entry, stop(&entry.record))).collect();
+        running
+            .into_iter()
+            .map(|(entry, stopping)| (entry.record.name.clone(), stopping.join().ok()))
+            .collect::<Vec<_>>()
+    });
+    let (mut stopped, mut failed) = (Vec::new(), Vec::new());
+    for (name, result) in results {
+        match result {
+            Some(Ok(())) => stopped.push(name),
+            Some(Err(error)) => failed.push(error.to_string()),
+            None => failed.push(format!("{name} could not be stopped")),
+        }
+    }
+    json!({ "stopped": stopped, "failed": failed })
+}
+
+/// Ends what crashed runs have left, forgets the servers whose folder is gone.
+pub(super) fn clean(registry: &Registry) -> Value {
+    let spare = spare::list(&Spare::default());
+    let ghosts = end_ghosts(registry, &|info| spare.spares_pid(info.pid), false);
+    let ended: Vec<u32> = ghosts.iter().flat_map(|ghosts| ghosts.ended.clone()).collect();
+    let mut failed: Vec<String> = ghosts
+        .iter()
+        .filter(|ghosts| !ghosts.left.is_empty())
+        .map(|ghosts| {
+            format!("a crash of {} left processes that can't be ended: {:?}", ghosts.name, ghosts.left)
+        })
+        .collect();
+    let mut forgotten = Vec::new();
+    let (entries, _) = registry.list();
+    // A folder that can't be looked at, on a disk that is away, is not known to be gone.
+    for entry in entries.iter().filter(|entry| matches!(entry.record.folder().try_exists(), Ok(false))) {
+        match manage::stop(registry, &entry.record).and_then(|()| registry.forget(&entry.record)) {
+            Ok(()) => forgotten.push(entry.record.name.clone()),
+            Err(error) => failed.push(error.to_string()),
+        }
+    }
+    json!({ "ended_pids": ended, "forgotten": forgotten, "failed": failed })
+}

@@ -1,0 +1,84 @@
+// The dashboard's own API: requests, actions, and the stream of changes.
+
+import { toast, visible } from './dom.js';
+
+export class Problem extends Error {
+  constructor(detail, hint = null, status = 0) {
+    super(detail);
+    this.hint = hint;
+    this.status = status;
+  }
+}
+
+async function request(method, path) {
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers: { accept: 'application/json' } });
+  } catch {
+    throw new Problem('The dashboard does not answer', 'devrun dashboard');
+  }
+  if (answer.status === 204) return null;
+  const body = await answer.json().catch(() => null);
+  if (answer.ok) return body;
+  throw new Problem(body?.detail ?? `The dashboard answers with ${answer.status}`, body?.hint, answer.status);
+}
+
+export const get = (path) => request('GET', path);
+export const post = (path) => request('POST', path);
+
+// Actions under way, by server: their buttons wait.
+const busy = new Map();
+export const isBusy = (id) => busy.has(id);
+export const onBusy = [];
+
+export async function act(server, action) {
+  if (busy.has(server.id)) return null;
+  busy.set(server.id, action);
+  onBusy.forEach((tell) => tell(server.id));
+  try {
+    const now = await post(`/api/servers/${server.id}/${action}`);
+    if (action === 'forget') toast(`Forgot ${visible(server.name)}`);
+    return now;
+  } catch (problem) {
+    toast(problem.message, problem.hint, true);
+    return null;
+  } finally {
+    busy.delete(server.id);
+    onBusy.forEach((tell) => tell(server.id));
+  }
+}
+
+// Listens for changes. What trees cost is asked for only while the page is seen.
+export function listen(handlers) {
+  let source = null;
+  let last = '';
+  const open = () => {
+    source?.close();
+    const query = new URLSearchParams({ usage: document.hidden ? '0' : '1' });
+    if (last) query.set('last', last);
+    source = new EventSource(`/api/events?${query}`);
+    for (const [name, handle] of Object.entries(handlers.events)) {
+      source.addEventListener(name, (event) => {
+        if (event.lastEventId) last = event.lastEventId;
+        handle(JSON.parse(event.data));
+      });
+    }
+    source.onopen = () => handlers.found();
+    source.onerror = () => {
+      handlers.lost();
+      // A refusal ends the stream for good: perhaps this browser is not let in any more.
+      if (source.readyState === EventSource.CLOSED) setTimeout(retry, 1000);
+    };
+  };
+  const retry = async () => {
+    try {
+      await get('/api/session');
+      open();
+    } catch (problem) {
+      if (problem.status === 403) location.reload();
+      else setTimeout(retry, 2000);
+    }
+  };
+  document.addEventListener('visibilitychange', open);
+  open();
+}
