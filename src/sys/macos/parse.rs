@@ -184,7 +184,9 @@ mod tests {
         let at = ids.0.as_ptr();
         assert!((0..room).rev().all(|id| ids.add(id)));
         assert!(!ids.add(room) && !ids.add(0) && !ids.has(room));
-        assert!(ids.has(0) && ids.0.as_ptr() == at && ids.0.is_sorted());
+        assert!(ids.has(0) && ids.0.is_sorted());
+        ids.clear();
+        assert!(ids.add(room) && ids.len() == 1 && ids.0.as_ptr() == at);
     }
 
     #[test]
