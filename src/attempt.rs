@@ -380,8 +380,9 @@ impl<'a> Attempt<'a> {
             say(Event::Moved { wanted: self.session.port(), port: answer.port, hint });
         }
         let (url, port, pid) = (answer.url.clone(), answer.port, self.tree.leader());
-        say(Event::Ready { url: url.clone(), port, pid, ms });
-        self.session.ready(&url, ms, &self.tree);
+        self.session.ready(&url, ms);
+        say(Event::Ready { url, port, pid, ms });
+        self.session.saw_members(&self.tree);
         self.session.say_unwritten(say);
         self.watch_health();
     }

@@ -48,35 +48,49 @@ pub(crate) async fn run(
         Place::Taken(outcome) => return Ok(outcome),
     };
     let control = session.serve(context.stop.clone());
-    let mut say = |event: Event| {
+    let mut tell = |event: Event| {
         if let Some(control) = &control {
             control.tell(&event);
         }
         say(event);
     };
+    let ended = again_and_again(&plan, &mut session, &mut context, &mut tell).await;
+    if let Some(control) = control {
+        control.finish().await;
+    }
+    ended
+}
+
+/// From the first start to the end of the last tree.
+async fn again_and_again(
+    plan: &Plan,
+    session: &mut Session,
+    context: &mut Context,
+    say: &mut dyn FnMut(Event),
+) -> Result<Outcome, Error> {
     let mut starts = Starts::default();
     loop {
-        let attempt = match Attempt::start(&plan, &mut session, &context, &mut say) {
+        let attempt = match Attempt::start(plan, session, context, say) {
             Ok(attempt) => attempt,
             Err(error) => {
                 session.failed(&error);
                 return Err(error);
             }
         };
-        let end = attempt.supervise(&mut context.stops, &mut say).await;
+        let end = attempt.supervise(&mut context.stops, say).await;
         let (next, later) = lifecycle::after(plan.restart, &end.ended, starts, jitter());
         starts = later;
         match next {
-            Next::Over => return Ok(over(&mut session, end, &mut say)),
-            Next::GiveUp { quick } => return Ok(give_up(&plan, &mut session, end, quick, &mut say)),
-            Next::ForPort(retry) => session.change_ports(&plan, retry, &mut say)?,
+            Next::Over => return Ok(over(session, end, say)),
+            Next::GiveUp { quick } => return Ok(give_up(plan, session, end, quick, say)),
+            Next::ForPort(retry) => session.change_ports(plan, retry, say)?,
             Next::Again { after } => {
                 let reason = reason(&end);
                 session.waits(after, &reason);
                 let in_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
                 say(Event::Restarting { reason, in_ms, restarts: session.restarts() });
                 if let Some(cause) = backoff(after, &mut context.stops).await {
-                    return Ok(over(&mut session, ended_between(end, cause), &mut say));
+                    return Ok(over(session, ended_between(end, cause), say));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! `devrun wait` and `devrun url`: what scripts ask of a server. Nothing here changes one.
+//! `devrun wait`, `devrun url` and `devrun events`: what scripts ask of a server. Nothing here changes one.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use super::escape::escape_line;
 use super::render::{self, Style};
 use super::table::print;
 use super::verb::Servers;
+use crate::control;
 use crate::error::{Error, Kind};
 use crate::manage::{ready_event, until_ready};
 use crate::registry::Phase;
@@ -31,6 +32,29 @@ pub(crate) fn wait(name: Option<&str>, timeout: Option<Duration>, style: Style) 
     let ready = until_ready(&servers.registry, &id, left(to_appear), timeout.map(left)).ready(&name)?;
     render::event(style, &ready_event(&ready));
     Ok(ExitCode::SUCCESS)
+}
+
+/// How long a front may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Prints what happens to a server that runs, from now on, until it has ended.
+pub(crate) fn events(name: Option<&str>) -> Result<ExitCode, Error> {
+    let servers = Servers::look()?;
+    let record = &servers.meant(name)?.record;
+    let failed = |why: String| {
+        Error::new(Kind::NotRunning, format!("{} can't be listened to", record.name))
+            .cause(why)
+            .hint(format!("devrun status {}", record.name))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| failed(error.to_string()))?.block_on(async {
+        let subscribed = control::subscribe(&servers.registry, &record.id, &record.run, ANSWER).await;
+        let mut events = subscribed.map_err(|silent| failed(silent.to_string()))?;
+        while let Some(event) = events.next().await {
+            print(&format!("{event}\n"));
+        }
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// Prints the URL, and nothing else, of a server that runs.

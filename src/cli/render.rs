@@ -108,6 +108,9 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
         Event::Retrying { reason, port } => {
             vec![format!("{devrun} {}; starting once more on port {port}", escape(reason))]
         }
+        Event::Restarting { reason, in_ms: 0, .. } => {
+            vec![format!("{devrun} {}; starting again", escape(reason))]
+        }
         Event::Restarting { reason, in_ms, .. } => {
             vec![format!("{devrun} {}; starting again in {}", escape(reason), short(*in_ms))]
         }
@@ -156,7 +159,8 @@ fn ended(devrun: &str, exit: Exit, killed: u32, left: &[crate::event::Left]) -> 
 /// `None`: nothing that the user does not see anyway.
 fn why(cause: &StopCause) -> Option<String> {
     match cause {
-        StopCause::Keyboard(_) | StopCause::LeaderExited | StopCause::Asked => None,
+        StopCause::Keyboard(_) | StopCause::LeaderExited => None,
+        StopCause::Asked => Some("as was asked from elsewhere".into()),
         StopCause::Signal(signal) => Some(format!("signal {signal}")),
         StopCause::HangUp => Some("the terminal is gone".into()),
         StopCause::OwnerGone(pid) => Some(format!("process {pid}, with which the server dies, has ended")),

@@ -27,6 +27,7 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode, Error> {
         }
         Verb::Wait { name, timeout, talk } => ask::wait(name.as_deref(), timeout, style(talk)),
         Verb::Url { name } => ask::url(name.as_deref()),
+        Verb::Events { name } => ask::events(name.as_deref()),
         Verb::Who { port, json } => who::run(port, json, plain),
         Verb::Clean { dry_run, forget } => clean::run(dry_run, forget.as_deref(), plain),
         Verb::Tauri { args } => Ok(tauri::run(&args)),

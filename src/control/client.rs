@@ -1,8 +1,6 @@
 //! The other end of the control socket: asks a front, and gives up on one that does not answer. What is done about
 //! that is for the callers: a front can always be ended by its identity.
 
-#![allow(dead_code, reason = "the verbs and the dashboard come to use it")]
-
 use std::io;
 use std::time::Duration;
 
@@ -66,11 +64,14 @@ pub(crate) async fn subscribe(
 }
 
 impl Subscription {
-    /// The next event, as `--json` prints it; `None` once the front has ended. Cancel-safe only between events.
-    pub(crate) async fn next(&mut self) -> Option<serde_json::Value> {
+    /// The next event, a line as `--json` prints it; `None` once the front has ended. Not cancel-safe.
+    pub(crate) async fn next(&mut self) -> Option<String> {
         let mut line = Vec::new();
         let read = self.0.read_until(b'\n', &mut line).await;
-        read.ok().filter(|length| *length > 0).and_then(|_| serde_json::from_slice(&line).ok())
+        read.ok().filter(|length| *length > 0)?;
+        // Nothing but whole JSON goes to a terminal or a program.
+        serde_json::from_slice::<serde::de::IgnoredAny>(&line).ok()?;
+        Some(String::from_utf8(line).ok()?.trim_end().to_string())
     }
 }
 

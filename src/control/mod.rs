@@ -11,9 +11,9 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports, reason = "the verbs and the dashboard come to use it")]
-pub(crate) use client::{Silent, Subscription, ask, subscribe};
-#[allow(unused_imports, reason = "likewise")]
+#[cfg(test)]
+use client::Silent;
+pub(crate) use client::{ask, subscribe};
 pub(crate) use protocol::Ask;
 pub(crate) use server::Control;
 pub(crate) use stop::stop;

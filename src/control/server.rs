@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -21,6 +21,9 @@ use crate::sys::{ControlListener, ControlStream};
 /// How long a peer may take to ask, and to take what it is told.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long they have for the last events.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// So many peers at once; more wait.
 const PEERS: usize = 64;
 
@@ -30,8 +33,11 @@ const BACKLOG: usize = 256;
 /// The socket of a front. Dropping it ends all conversations and removes it.
 #[derive(Debug)]
 pub(crate) struct Control {
-    events: broadcast::Sender<Arc<[u8]>>,
+    /// `None`: nothing more will be told.
+    events: Option<broadcast::Sender<Arc<[u8]>>>,
     task: JoinHandle<()>,
+    /// Closed when the last conversation has ended.
+    ended: mpsc::Receiver<()>,
     path: PathBuf,
 }
 
@@ -48,7 +54,8 @@ impl Control {
         let mut listener = ControlListener::bind(&path)?;
         let (events, _) = broadcast::channel(BACKLOG);
         let greeting = line(&Greeting { devrun: VERSION, run: run.to_string(), pid: std::process::id() });
-        let peer = Arc::new(Peer { greeting, stop, events: events.downgrade() });
+        let (talking, ended) = mpsc::channel(1);
+        let peer = Arc::new(Peer { greeting, stop, events: events.downgrade(), _talking: talking });
         let places = Arc::new(Semaphore::new(PEERS));
         let task = tokio::spawn(async move {
             while let Ok(place) = Arc::clone(&places).acquire_owned().await {
@@ -68,13 +75,24 @@ impl Control {
                 }
             }
         });
-        Ok(Self { events, task, path })
+        Ok(Self { events: Some(events), task, ended, path })
     }
 
     /// Tells the subscribers.
     pub(crate) fn tell(&self, event: &Event) {
-        if self.events.receiver_count() > 0 {
-            let _ = self.events.send(line(event).into());
+        if let Some(events) = self.events.as_ref().filter(|events| events.receiver_count() > 0) {
+            let _ = events.send(line(event).into());
+        }
+    }
+}
+
+impl Control {
+    /// Lets the subscribers have what they were told: this process may be about to end.
+    pub(crate) async fn finish(mut self) {
+        self.task.abort();
+        let listened_to = self.events.take().is_some_and(|events| events.receiver_count() > 0);
+        if listened_to {
+            let _ = timeout(LAST_WORDS, self.ended.recv()).await;
         }
     }
 }
@@ -93,6 +111,7 @@ struct Peer {
     stop: UnboundedSender<StopCause>,
     /// Weak: when the front is done, the subscribers hear the end.
     events: broadcast::WeakSender<Arc<[u8]>>,
+    _talking: mpsc::Sender<()>,
 }
 
 impl Peer {

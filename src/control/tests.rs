@@ -74,9 +74,11 @@ fn a_subscriber_hears_every_event_and_the_end() {
         let mut events = subscribe(&front.registry, &front.id, "run", SOON).await.unwrap();
         front.control.tell(&Event::Healthy);
         front.control.tell(&Event::Note { text: "a\nb".into() });
-        assert_eq!(events.next().await.unwrap()["event"], "healthy");
-        assert_eq!(events.next().await.unwrap()["text"], "a\nb");
-        drop(front);
+        assert_eq!(events.next().await.unwrap(), r#"{"event":"healthy"}"#);
+        let hearing = tokio::spawn(async move { (events.next().await, events) });
+        front.control.finish().await;
+        let (last, mut events) = hearing.await.unwrap();
+        assert_eq!(last.unwrap(), r#"{"event":"note","text":"a\nb"}"#);
         assert_eq!(events.next().await, None);
     });
 }

@@ -1,8 +1,6 @@
 //! What can be done with servers from here, in the way that the command line does it. Each call returns when it is
 //! done; nothing here knows of requests.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::routes::Action;
@@ -20,19 +18,14 @@ pub(super) fn act(registry: &Registry, action: Action, id: &ServerId) -> Result<
     // The page sees by itself what happens meanwhile.
     let say = &mut |_| {};
     match action {
-        Action::Start => manage::start(registry, record, say).map(|_| written(registry, id)),
-        Action::Restart => manage::restart(registry, record, say).map(|_| written(registry, id)),
+        Action::Start => manage::start(registry, record, say).map(drop),
+        Action::Restart => manage::restart(registry, record, say).map(drop),
         Action::Stop => manage::stop(registry, record),
         Action::Forget if entry.live => {
             Err(Error::new(Kind::Usage, format!("{} is running", record.name)).hint("stop it first"))
         }
         Action::Forget => registry.forget(record),
     }
-}
-
-/// Waits until the record says what its devrun has said already.
-fn written(registry: &Registry, id: &ServerId) {
-    manage::until_ready(registry, id, Duration::ZERO, Some(Duration::from_secs(1)));
 }
 
 /// Stops all that run; the failure of one does not keep the others running.

@@ -13,7 +13,6 @@ pub(crate) struct ServerId(pub(crate) String);
 
 /// Everything decided before anything is touched.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "options that are parsed before they are obeyed")]
 pub(crate) struct Plan {
     pub(crate) id: ServerId,
     /// Without control characters, at most 100 characters.

@@ -9,6 +9,7 @@ mod record;
 mod redact;
 mod stop;
 mod store;
+mod whole;
 
 pub(crate) use claim::{Claim, Claiming, new_run_id};
 pub(crate) use ghosts::{end_ghosts, end_run};
@@ -17,8 +18,11 @@ pub(crate) use holder::{Holder, holder_state};
 pub(crate) use record::{Phase, Record, RecordedExit, Text, now_ms};
 pub(crate) use redact::redacted;
 pub(crate) use stop::stop;
+#[cfg(feature = "dashboard")]
+pub(crate) use store::server_id;
 #[cfg(test)]
 pub(crate) use store::tests::record as test_record;
 pub(crate) use store::{Entry, Registry};
+pub(crate) use whole::Until;
 #[cfg(feature = "dashboard")]
-pub(crate) use store::{read_bounded, replace, server_id};
+pub(crate) use whole::{read_bounded, replace};

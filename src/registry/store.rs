@@ -3,10 +3,11 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::record::{Phase, Record, Unusable};
+use super::whole::{Until, read_bounded, replace};
 use crate::error::{Error, Kind};
 use crate::plan::{Port, ServerId};
 use crate::sys::files::{self, Access};
@@ -14,9 +15,6 @@ use crate::sys::lock;
 
 /// The file of the record in the folder of a server.
 pub(super) const RECORD: &str = "server.json";
-
-/// No record comes near this size; a file that is larger is none.
-const LARGEST_RECORD: u64 = 1 << 20;
 
 /// The state folder of this user.
 #[derive(Debug, Clone)]
@@ -178,10 +176,10 @@ impl Registry {
 
     /// Replaces the record of the server whole: a reader, and whoever comes after a crash, sees the old one or
     /// the new one.
-    pub(super) fn write(&self, record: &Record) -> Result<(), Error> {
+    pub(super) fn write(&self, record: &Record, until: Until) -> Result<(), Error> {
         let folder = self.server(&record.id);
         let path = folder.join(RECORD);
-        replace(&folder, &path, &record.to_json())
+        replace(&folder, &path, &record.to_json(), until)
             .map_err(|e| Error::new(Kind::Internal, format!("{} can't be written", path.display())).source(e))
     }
 
@@ -259,31 +257,6 @@ fn set_aside(path: &Path, reason: &str) -> String {
 }
 
 /// The content of a file that is regular, and small enough for a record.
-pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = files::open_regular(path, Access::Read)?;
-    // Nearly all of them fit into one read, and lists are long. Less than asked for is the end of a regular file.
-    let mut first = [0; 4096];
-    let length = file.read(&mut first)?;
-    let mut json = first[..length].to_vec();
-    if length == first.len() {
-        file.take(LARGEST_RECORD).read_to_end(&mut json)?;
-    }
-    if json.len() as u64 > LARGEST_RECORD {
-        let text = format!("more than {LARGEST_RECORD} bytes are too many");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-    }
-    Ok(json)
-}
-
-/// A name that only this user can read, on the same file system, renamed over the old one.
-pub(crate) fn replace(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".server.json.").tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 #[path = "store_tests.rs"]
 pub(crate) mod tests;

@@ -14,7 +14,7 @@ use crate::event::{Event, Exit, Seen, StopCause};
 use crate::lifecycle::{Ended, Retry};
 use crate::plan::{Plan, Port, PortSet};
 use crate::ports::{self, Leases};
-use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_run, new_run_id, now_ms, sweep};
+use crate::registry::{Claim, Claiming, Phase, Record, Registry, Until, end_run, new_run_id, now_ms, sweep};
 use crate::sys::{self, SpareList, Tree, process};
 
 /// Of so many last starts the time to readiness is kept.
@@ -165,7 +165,9 @@ impl Session {
         }
     }
 
-    pub(crate) fn ready(&mut self, url: &str, ms: u64, tree: &Tree) {
+    /// Whoever hears that it is ready, and looks, finds it so: this is before it is said. Who belongs to it is written
+    /// down after that, by `saw_members`.
+    pub(crate) fn ready(&mut self, url: &str, ms: u64) {
         self.url = url.to_string();
         self.record.url = url.to_string();
         self.record.ready_ms = Some(ms);
@@ -174,7 +176,7 @@ impl Session {
         self.record.startups.drain(..more);
         self.record.healthy = self.asks_health.then_some(true);
         self.record.enter(Phase::Ready);
-        self.saw_members(tree);
+        self.write(Until::Seen);
     }
 
     /// It does not answer any more, or with `None` it does again.
@@ -282,12 +284,12 @@ impl Session {
         Ok(())
     }
 
-    fn write(&self) -> Result<(), Error> {
-        self.claim.as_ref().map_or(Ok(()), |claim| claim.write(&self.record))
+    fn write_quietly(&mut self) {
+        self.write(Until::Safe);
     }
 
-    fn write_quietly(&mut self) {
-        self.unsaid = self.write().err();
+    fn write(&mut self, until: Until) {
+        self.unsaid = self.claim.as_ref().and_then(|claim| claim.write(&self.record, until).err());
         if let Some(error) = &self.unsaid {
             tracing::warn!(target: "devrun::session", %error, "the record could not be written");
         }

@@ -205,3 +205,40 @@ fn what_is_restarted_and_stopped_at_once_ends() {
     assert_eq!(starts(&fixture.notes()), 1, "{}", run.stderr());
     scratch.assert_dead(LIMIT);
 }
+
+#[test]
+fn whoever_hears_that_it_is_ready_finds_it_ready() {
+    for _ in 0..20 {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture("shape=alone");
+        let mut run = scratch.run("", &fixture);
+        run.ready();
+        assert_eq!(record(&scratch).unwrap()["state"], "ready");
+        run.stop();
+    }
+}
+
+#[test]
+fn the_events_of_a_server_come_to_whoever_asks_until_it_ends() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone");
+    let mut run = scratch.run("-n web", &fixture);
+    run.ready();
+    let mut listener = Running::spawn(scratch.devrun(["events", "web"]));
+    // Until it listens there is nothing to hear: so it is restarted until something was heard.
+    eventually(LIMIT, || {
+        ask(&scratch, "restart");
+        match listener.stdout().contains("\"event\":\"restarting\"") {
+            true => Ok(()),
+            false => Err(listener.stderr()),
+        }
+    });
+    run.signal(Signal::TERM);
+    assert_eq!(listener.ended(LIMIT), Ended::Status(0));
+    let heard = events(&listener.stdout(), "ended");
+    assert_eq!(heard.len(), 1, "{}", listener.stdout());
+    let nobody = Running::spawn(scratch.devrun(["events", "web"])).outcome(SOON);
+    assert_eq!(nobody.ended, Ended::Status(1), "{nobody}");
+    run.ended(SOON);
+    scratch.assert_dead(LIMIT);
+}

@@ -57,6 +57,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "attempt",
+            "control",
             "dashboard",
             "detach",
             "error",

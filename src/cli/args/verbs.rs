@@ -95,6 +95,11 @@ pub(crate) enum Verb {
         /// Its name or id [default: this folder's]
         name: Option<String>,
     },
+    /// Print what happens to a server as JSON lines, until it ends
+    Events {
+        /// Its name or id [default: this folder's]
+        name: Option<String>,
+    },
     /// Say who listens on a port (1: nobody)
     Who {
         /// The port

@@ -1,53 +1,105 @@
 //! Ending a tree whose members are known by their unique ids: the stop signal to each once, and rounds of kills
 //! until none is left. Nothing here waits, and nobody is signalled whose identity was not looked at right before.
+//! What the guard calls allocates nothing: all room is made in `Family::new`.
 
-use std::collections::HashSet;
-
-use super::kernel;
-use super::parse::Birth;
-use super::process::{self, family, kill, session};
+use super::kernel::{self, ARGUMENTS_ROOM};
+use super::parse::{Birth, Ids, descend, words};
+use super::process::{self, kill, session};
 use crate::sys::types::SpareList;
+
+/// More processes than macOS lets a machine have.
+const PROCESSES: usize = 1 << 15;
 
 /// Who belongs to a tree, as far as was ever seen.
 #[derive(Debug)]
 pub(super) struct Family {
-    known: HashSet<u64>,
+    known: Ids,
     /// Those that have had the stop signal.
-    asked: HashSet<u64>,
+    asked: Ids,
+    /// Those that were stopped in this round.
+    stopped: Ids,
     /// Those that had to be killed.
-    killed: HashSet<u64>,
-    run: Option<String>,
+    killed: Ids,
+    /// `DEVRUN_ID=...` of this run, by which a member is known whose ancestors are lost.
+    mark: Option<Vec<u8>>,
     spare: SpareList,
+    pids: Vec<i32>,
+    births: Vec<Birth>,
+    members: Vec<Birth>,
+    words: Vec<u8>,
 }
 
 impl Family {
-    /// The family of the leader, which must not have been waited for yet. `run`: its `DEVRUN_ID`.
-    pub(super) fn of(leader: u32, run: Option<String>, spare: SpareList) -> Self {
+    /// Nobody yet but those whose environment has this `DEVRUN_ID`.
+    pub(super) fn new(run: Option<&str>, spare: SpareList) -> Self {
+        let ids = || Ids::with_room(PROCESSES);
         Self {
-            known: kernel::birth(leader).map(|birth| birth.id).into_iter().collect(),
-            asked: HashSet::new(),
-            killed: HashSet::new(),
-            run,
+            known: ids(),
+            asked: ids(),
+            stopped: ids(),
+            killed: ids(),
+            mark: run.map(|run| format!("DEVRUN_ID={run}").into_bytes()),
             spare,
+            pids: vec![0; PROCESSES],
+            births: Vec::with_capacity(PROCESSES),
+            members: Vec::with_capacity(PROCESSES),
+            words: vec![0; ARGUMENTS_ROOM],
         }
     }
 
-    /// The members that run now; zombies don't.
-    pub(super) fn members(&mut self) -> Vec<Birth> {
-        family(&mut self.known, self.run.as_deref())
+    /// Makes the process a member, and with it whoever descends from it.
+    pub(super) fn join(&mut self, id: u64) {
+        self.known.add(id);
+    }
+
+    /// The members that run now by their ancestry; zombies don't. This forgets the dead.
+    pub(super) fn descendants(&mut self) -> &[Birth] {
+        kernel::births_into(&mut self.pids, &mut self.births);
+        descend(&mut self.known, &self.births);
+        self.known.keep_living(&self.births);
+        self.list()
+    }
+
+    /// The members that run now, also those whose ancestors are lost.
+    pub(super) fn members(&mut self) -> &[Birth] {
+        self.descendants();
+        if let Some(mark) = &self.mark {
+            let me = std::process::id();
+            for birth in &self.births {
+                let marked = |words_of: &[u8]| words(words_of).any(|word| word == mark);
+                if birth.pid != me
+                    && !self.known.has(birth.id)
+                    && kernel::arguments_into(birth.pid, &mut self.words).is_some_and(marked)
+                    // The environment was read by pid.
+                    && kernel::birth(birth.pid) == Some(*birth)
+                {
+                    self.known.add(birth.id);
+                }
+            }
+            descend(&mut self.known, &self.births);
+        }
+        self.list()
+    }
+
+    fn list(&mut self) -> &[Birth] {
+        self.members.clear();
+        self.members.extend(self.births.iter().filter(|birth| self.known.has(birth.id)));
+        &self.members
     }
 
     /// The members that run now and are to be ended.
-    pub(super) fn doomed(&mut self) -> Vec<Birth> {
-        let members = self.members();
-        members.into_iter().filter(|member| !self.spares(member.pid)).collect()
+    pub(super) fn doomed(&mut self) -> &[Birth] {
+        self.members();
+        self.members.retain(|member| !self.spare.spares(member.pid, &mut self.words));
+        &self.members
     }
 
     /// Those left: (pid, spared, name).
     pub(super) fn left(&mut self) -> Vec<(u32, bool, String)> {
-        let members = self.members();
-        let tell =
-            |member: Birth| Some((member.pid, self.spares(member.pid), process::info(member.pid)?.name));
+        let members = self.members().to_vec();
+        let tell = |member: Birth| {
+            Some((member.pid, self.spare.spares_pid(member.pid), process::info(member.pid)?.name))
+        };
         members.into_iter().filter_map(tell).collect()
     }
 
@@ -60,27 +112,28 @@ impl Family {
     ///
     /// `skip_group`: the members of this process group have it already, from the terminal.
     pub(super) fn ask(&mut self, signal: i32, skip_group: Option<u32>) {
-        for member in self.doomed() {
-            if !self.asked.insert(member.id) {
+        self.doomed();
+        for member in &self.members {
+            if !self.asked.add(member.id) {
                 continue;
             }
             let group = kernel::about(member.pid).map(|about| about.bsd.pbi_pgid);
             if skip_group.is_none() || group != skip_group {
-                send(member, signal);
+                send(*member, signal);
             }
-            send(member, libc::SIGCONT);
+            send(*member, libc::SIGCONT);
         }
     }
 
     /// One round: stops every member so that none gets away by forking, looks again until nobody new is found,
     /// then kills. Returns how many there were.
     pub(super) fn kill_round(&mut self) -> usize {
-        let mut stopped = HashSet::new();
+        self.stopped.clear();
         loop {
-            let doomed = self.doomed();
+            self.doomed();
             let mut new = false;
-            for member in &doomed {
-                if stopped.insert(member.id) {
+            for member in &self.members {
+                if self.stopped.add(member.id) {
                     new = true;
                     send(*member, libc::SIGSTOP);
                 }
@@ -88,36 +141,38 @@ impl Family {
             if new {
                 continue;
             }
-            for member in &doomed {
+            for member in &self.members {
                 send(*member, libc::SIGKILL);
-                self.killed.insert(member.id);
+                self.killed.add(member.id);
             }
-            return doomed.len();
+            return self.members.len();
         }
-    }
-
-    fn spares(&self, pid: u32) -> bool {
-        self.spare.spares_pid(pid)
     }
 }
 
 impl SpareList {
     /// Whether this process is left running.
     pub(crate) fn spares_pid(&self, pid: u32) -> bool {
+        self.spares(pid, &mut vec![0; ARGUMENTS_ROOM])
+    }
+
+    /// The same in room for its arguments.
+    fn spares(&self, pid: u32, room: &mut [u8]) -> bool {
         if self.always.is_empty() && self.own_session.is_empty() {
             return false;
         }
-        let Some(info) = process::info(pid) else { return false };
-        let named = |list: &[Vec<u8>]| list.iter().any(|name| *name == info.name.as_bytes());
-        let driven = |arg: &std::ffi::OsString| {
-            // A browser that a program drives is that program's, not the user's.
-            arg.to_str()
-                .is_some_and(|arg| arg.starts_with("--remote-debugging-p") || arg.starts_with("--headless"))
-        };
+        let mut path = [0; kernel::EXECUTABLE_ROOM];
+        let Some(path) = kernel::executable_into(pid, &mut path) else { return false };
+        let own = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+        let named = |list: &[Vec<u8>]| list.iter().any(|name| name == own);
+        // A browser that a program drives is that program's, not the user's.
+        let drives =
+            |word: &[u8]| word.starts_with(b"--remote-debugging-p") || word.starts_with(b"--headless");
+        let driven = |answer: &[u8]| words(answer).any(drives);
         named(&self.always)
             || (named(&self.own_session)
-                && info.sid != session(std::process::id())
-                && !info.argv.iter().any(driven))
+                && session(pid) != session(std::process::id())
+                && !kernel::arguments_into(pid, room).is_some_and(driven))
     }
 }
 
@@ -131,7 +186,7 @@ fn send(member: Birth, signal: i32) {
 /// Orphans can't be adopted here: they go to launchd.
 pub(crate) fn adopt_orphans() {}
 
-/// There is no guard that could be lost.
+/// A lost guard has adopted nobody: the front ends the tree itself.
 pub(crate) fn end_adopted(_spare: &SpareList) -> u32 {
     0
 }

@@ -14,6 +14,12 @@ const BSDINFO_WITH_ID: libc::c_int = 18;
 /// PROC_PIDFDSOCKETINFO of <sys/proc_info.h>.
 const SOCKET: libc::c_int = 3;
 
+/// The most that a path takes.
+pub(super) const EXECUTABLE_ROOM: usize = libc::PROC_PIDPATHINFO_MAXSIZE as usize;
+/// The most that exec takes of arguments and environment; the kernel refuses a buffer that is too short for some
+/// processes.
+pub(super) const ARGUMENTS_ROOM: usize = 1 << 20;
+
 /// `struct proc_bsdinfowithuniqid` of xnu.
 #[repr(C)]
 pub(super) struct About {
@@ -34,9 +40,11 @@ pub(super) fn about(pid: u32) -> Option<About> {
     unsafe { pid_info(pid, BSDINFO_WITH_ID, 0) }
 }
 
-/// Every process in sight by its unique id.
-pub(super) fn births() -> Vec<Birth> {
-    pids().into_iter().filter_map(birth).collect()
+/// Every process in sight by its unique id, as far as there is room. Allocates nothing.
+pub(super) fn births_into(pids: &mut [i32], births: &mut Vec<Birth>) {
+    births.clear();
+    let count = list(pids).min(births.capacity());
+    births.extend(pids[..count].iter().filter_map(|pid| birth(u32::try_from(*pid).ok()?)));
 }
 
 pub(super) fn birth(pid: u32) -> Option<Birth> {
@@ -47,10 +55,7 @@ pub(super) fn birth(pid: u32) -> Option<Birth> {
 pub(super) fn pids() -> Vec<u32> {
     let mut pids = vec![0_i32; 1024];
     loop {
-        let bytes = libc::c_int::try_from(size_of_val(&pids[..])).unwrap_or(libc::c_int::MAX);
-        // SAFETY: the buffer is as long as is said.
-        let count = unsafe { libc::proc_listallpids(pids.as_mut_ptr().cast(), bytes) };
-        let count = usize::try_from(count).unwrap_or(0);
+        let count = list(&mut pids);
         // A full buffer may have cut the list.
         if count < pids.len() {
             pids.truncate(count);
@@ -60,15 +65,25 @@ pub(super) fn pids() -> Vec<u32> {
     }
 }
 
+fn list(pids: &mut [i32]) -> usize {
+    let bytes = libc::c_int::try_from(size_of_val(pids)).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the buffer is as long as is said.
+    let count = unsafe { libc::proc_listallpids(pids.as_mut_ptr().cast(), bytes) };
+    usize::try_from(count).unwrap_or(0).min(pids.len())
+}
+
 /// The path of the executable.
 pub(super) fn executable(pid: u32) -> Option<PathBuf> {
-    let mut path = [0_u8; libc::PROC_PIDPATHINFO_MAXSIZE as usize];
+    executable_into(pid, &mut [0; EXECUTABLE_ROOM]).map(os_path)
+}
+
+/// The same without an allocation.
+pub(super) fn executable_into(pid: u32, path: &mut [u8; EXECUTABLE_ROOM]) -> Option<&[u8]> {
     // SAFETY: the buffer is as long as is said.
-    let length = unsafe {
-        libc::proc_pidpath(pid.cast_signed(), path.as_mut_ptr().cast(), libc::PROC_PIDPATHINFO_MAXSIZE as u32)
-    };
+    let length =
+        unsafe { libc::proc_pidpath(pid.cast_signed(), path.as_mut_ptr().cast(), EXECUTABLE_ROOM as u32) };
     let length = usize::try_from(length).ok().filter(|length| *length > 0)?;
-    Some(os_path(&path[..length]))
+    path.get(..length)
 }
 
 /// The working folder.
@@ -82,10 +97,25 @@ pub(super) fn folder(pid: u32) -> Option<PathBuf> {
 
 /// The arguments and the environment; for processes of this user only, and not for the system's own.
 pub(super) fn arguments(pid: u32) -> Option<Arguments> {
+    parse::arguments(arguments_into(pid, &mut vec![0; ARGUMENTS_ROOM])?)
+}
+
+/// The same as the kernel tells it, without an allocation.
+pub(super) fn arguments_into(pid: u32, answer: &mut [u8]) -> Option<&[u8]> {
     let mut name = [libc::CTL_KERN, libc::KERN_PROCARGS2, pid.cast_signed()];
-    // The most that exec takes; the kernel refuses a buffer that is too short for some processes.
-    let answer = sysctl(&mut name, 1 << 20)?;
-    parse::arguments(&answer)
+    let mut length = answer.len();
+    // SAFETY: name and buffer are as long as is said.
+    let result = unsafe {
+        libc::sysctl(
+            name.as_mut_ptr(),
+            name.len() as libc::c_uint,
+            answer.as_mut_ptr().cast(),
+            &mut length,
+            ptr::null_mut(),
+            0,
+        )
+    };
+    answer.get(..length).filter(|_| result == 0)
 }
 
 /// A random name of this boot of the machine.
@@ -154,24 +184,6 @@ unsafe fn pid_info<T>(pid: u32, flavour: libc::c_int, argument: u64) -> Option<T
         (libc::proc_pidinfo(pid, flavour, argument, info.as_mut_ptr().cast(), size) == size)
             .then(|| info.assume_init())
     }
-}
-
-fn sysctl(name: &mut [libc::c_int], room: usize) -> Option<Vec<u8>> {
-    let mut answer = vec![0_u8; room];
-    let mut length = room;
-    // SAFETY: name and buffer are as long as is said.
-    let result = unsafe {
-        libc::sysctl(
-            name.as_mut_ptr(),
-            name.len() as libc::c_uint,
-            answer.as_mut_ptr().cast(),
-            &mut length,
-            ptr::null_mut(),
-            0,
-        )
-    };
-    answer.truncate(length);
-    (result == 0).then_some(answer)
 }
 
 fn os_path(bytes: &[u8]) -> PathBuf {

@@ -1,9 +1,10 @@
 //! macOS: no subreaper and no /proc. Membership is ancestry by unique ids, which survives a new session and a lost
-//! parent; a guard process is still to come, so nothing outlives a killed front to end its tree.
+//! parent; a guard process outlives a killed front and ends its tree.
 
 mod end;
 #[cfg(feature = "cli")]
 mod features;
+mod guard;
 mod kernel;
 pub(super) mod parse;
 pub(crate) mod ports;

@@ -1,6 +1,5 @@
 //! What the kernel's answers mean, and who descends from whom. Pure, so that it is tested on every platform.
 
-use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The length of `struct socket_fdinfo` of <sys/proc_info.h>.
@@ -63,20 +62,61 @@ pub(in crate::sys) struct Birth {
     pub(in crate::sys) parent: u64,
 }
 
-/// Adds to `known` whoever descends from one of them, and returns those of `all` that are known then.
+/// Unique ids, in room that was made before: adding one allocates nothing, so the guard can do it. A full set takes
+/// no more.
+#[derive(Debug)]
+pub(in crate::sys) struct Ids(Vec<u64>);
+
+impl Ids {
+    pub(in crate::sys) fn with_room(room: usize) -> Self {
+        Self(Vec::with_capacity(room))
+    }
+
+    /// Whether it was new.
+    pub(in crate::sys) fn add(&mut self, id: u64) -> bool {
+        match self.0.binary_search(&id) {
+            Err(at) if self.0.len() < self.0.capacity() => self.0.insert(at, id),
+            Ok(_) | Err(_) => return false,
+        }
+        true
+    }
+
+    pub(in crate::sys) fn has(&self, id: u64) -> bool {
+        self.0.binary_search(&id).is_ok()
+    }
+
+    pub(in crate::sys) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(in crate::sys) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Forgets the dead. To be called when all their living children are known.
+    pub(in crate::sys) fn keep_living(&mut self, all: &[Birth]) {
+        self.0.retain(|id| all.iter().any(|birth| birth.id == *id));
+    }
+}
+
+/// Adds to `known` whoever of `all` descends from one of them.
 ///
-/// `known` keeps the dead: their children are found by them. A process whose parent lived and died between two
-/// looks is missed here, and is known by its environment.
-pub(in crate::sys) fn descend(known: &mut HashSet<u64>, all: &[Birth]) -> Vec<Birth> {
-    loop {
-        let before = known.len();
-        known.extend(
-            all.iter().filter(|birth| known.contains(&birth.parent)).map(|b| b.id).collect::<Vec<_>>(),
-        );
-        if known.len() == before {
-            return all.iter().filter(|birth| known.contains(&birth.id)).copied().collect();
+/// A process whose parent lived and died between two looks is missed here, and is known by its environment.
+pub(in crate::sys) fn descend(known: &mut Ids, all: &[Birth]) {
+    let mut before = usize::MAX;
+    while known.len() != before {
+        before = known.len();
+        for birth in all {
+            if known.has(birth.parent) {
+                known.add(birth.id);
+            }
         }
     }
+}
+
+/// The words in an answer to KERN_PROCARGS2, arguments and environment alike. Allocates nothing.
+pub(in crate::sys) fn words(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
+    answer.get(4..).unwrap_or_default().split(|byte| *byte == 0)
 }
 
 #[cfg(test)]
@@ -126,10 +166,34 @@ mod tests {
     #[test]
     fn descendants_are_found_through_the_dead() {
         let birth = |id: u64, parent: u64| Birth { pid: u32::try_from(id).unwrap(), id, parent };
-        let mut known = HashSet::from([10]);
-        let first = descend(&mut known, &[birth(12, 11), birth(11, 10), birth(10, 1), birth(20, 1)]);
-        assert_eq!(first.len(), 3, "the stranger is none");
+        let mut known = Ids::with_room(10);
+        known.add(10);
+        descend(&mut known, &[birth(12, 11), birth(11, 10), birth(10, 1), birth(20, 1)]);
+        assert_eq!(known.0, [10, 11, 12], "the stranger is none");
         // 10, 11 and 12 are gone; what 12 started is ours still.
-        assert_eq!(descend(&mut known, &[birth(13, 12), birth(21, 20)]), [birth(13, 12)]);
+        let living = [birth(13, 12), birth(21, 20)];
+        descend(&mut known, &living);
+        known.keep_living(&living);
+        assert_eq!(known.0, [13]);
+    }
+
+    #[test]
+    fn a_full_set_takes_no_more_and_stays_where_it_is() {
+        let mut ids = Ids::with_room(4);
+        let room = ids.0.capacity() as u64;
+        let at = ids.0.as_ptr();
+        assert!((0..room).rev().all(|id| ids.add(id)));
+        assert!(!ids.add(room) && !ids.add(0) && !ids.has(room));
+        assert!(ids.has(0) && ids.0.is_sorted());
+        ids.clear();
+        assert!(ids.add(room) && ids.len() == 1 && ids.0.as_ptr() == at);
+    }
+
+    #[test]
+    fn a_variable_is_found_among_the_words() {
+        let answer = b"\x01\0\0\0/bin/node\0\0node\0DEVRUN_ID=x\0A=DEVRUN_ID=y\0";
+        assert!(words(answer).any(|word| word == b"DEVRUN_ID=x"));
+        assert!(!words(answer).any(|word| word == b"DEVRUN_ID=y"));
+        assert_eq!(words(b"ab").collect::<Vec<_>>(), [b""]);
     }
 }

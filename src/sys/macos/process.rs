@@ -2,7 +2,6 @@
 //! Nothing here waits, or chooses whom to signal.
 #![allow(unsafe_code)]
 
-use std::collections::HashSet;
 use std::ffi::{CStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -12,8 +11,10 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::end::Family;
 use super::kernel::{self, About};
-use super::parse::{Birth, descend};
+use super::parse::Birth;
+use crate::sys::types::SpareList;
 pub(crate) use crate::sys::types::{Identity, Info};
 
 pub(crate) const SIGTERM: i32 = libc::SIGTERM;
@@ -203,31 +204,11 @@ pub(crate) fn pids_of_user(uid: u32) -> Vec<u32> {
 /// The process, if it lives, all its descendants, and all that have its `DEVRUN_ID`, in ascending order.
 pub(crate) fn members(root: u32) -> Vec<u32> {
     let Some(root) = kernel::birth(root) else { return Vec::new() };
-    let mut known = HashSet::from([root.id]);
-    let mut pids: Vec<u32> = family(&mut known, run_id(root.pid).as_deref()).iter().map(|b| b.pid).collect();
+    let mut family = Family::new(run_id(root.pid).as_deref(), SpareList::default());
+    family.join(root.id);
+    let mut pids: Vec<u32> = family.members().iter().map(|member: &Birth| member.pid).collect();
     pids.sort_unstable();
     pids
-}
-
-/// Those that descend from the known ones or have this `DEVRUN_ID`, and whoever descends from those.
-pub(super) fn family(known: &mut HashSet<u64>, run: Option<&str>) -> Vec<Birth> {
-    let all = kernel::births();
-    let found = descend(known, &all);
-    let Some(run) = run else { return found };
-    let me = std::process::id();
-    let marked = |birth: &&Birth| {
-        birth.pid != me
-            && !known.contains(&birth.id)
-            && environment_has(birth.pid, "DEVRUN_ID", run) == Some(true)
-            // The environment was read by pid.
-            && kernel::birth(birth.pid) == Some(**birth)
-    };
-    let lost: Vec<u64> = all.iter().filter(marked).map(|birth| birth.id).collect();
-    if lost.is_empty() {
-        return found;
-    }
-    known.extend(lost);
-    descend(known, &all)
 }
 
 fn run_id(pid: u32) -> Option<String> {

@@ -1,6 +1,5 @@
 //! A running command and all that it starts. Two threads of this process look after it: one waits for the command,
-//! one ends the tree when it is told to or when the `Tree` is dropped. There is no guard process: when this
-//! process is killed, the tree stays, and the next start ends it by its record.
+//! one ends the tree when it is told to or when the `Tree` is dropped. When this process is killed, the guard ends it.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -12,15 +11,17 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::end::Family;
+use super::guard::Guard;
+use super::kernel;
 use crate::sys::Held;
 use crate::sys::types::{Spawn, SpawnError, TreeEvent};
 use crate::sys::unix::group::own_group;
 
 /// How long the hard rounds go on before what does not die is named.
-const HARD_LIMIT: Duration = Duration::from_secs(3);
+pub(super) const HARD_LIMIT: Duration = Duration::from_secs(3);
 
 /// How often a tree that is ending, and one without its leader, is looked at. A running one is never.
-const ENDING: Duration = Duration::from_millis(5);
+pub(super) const ENDING: Duration = Duration::from_millis(5);
 const LEADERLESS: Duration = Duration::from_millis(200);
 
 /// A running command and all that it starts. Dropping it ends the tree, after the grace period at the latest.
@@ -71,9 +72,19 @@ impl Tree {
         if let Some(err) = err {
             command.stderr(Stdio::from(err));
         }
+        let mut family = Family::new(run.as_deref(), spawn.spare.clone());
+        let guards = Family::new(run.as_deref(), spawn.spare);
+        // Before there is a command. Should this process die before the guard has heard who leads, it finds the
+        // tree by its environment.
+        let guard = Guard::start(guards, spawn.orphaned, &spawn.hold, spawn.terminal.as_ref())
+            .map_err(SpawnError::System)?;
         let leader = command.spawn().map_err(SpawnError::Execute)?.id();
         drop(command); // and with it our copies of the streams
-        let family = Family::of(leader, run, spawn.spare);
+        // Nobody has waited for it yet: the pid is the leader's.
+        if let Some(birth) = kernel::birth(leader) {
+            family.join(birth.id);
+            guard.tell_leader(birth);
+        }
         let (tell, events) = unbounded_channel();
         let (orders, received) = channel();
         let keeper = Keeper {
@@ -81,7 +92,8 @@ impl Tree {
             orders: received,
             tell: tell.clone(),
             orphaned: spawn.orphaned,
-            _hold: spawn.hold,
+            guard,
+            hold: spawn.hold,
         };
         let gone = orders.clone();
         let start = |name: &str, run: Box<dyn FnOnce() + Send>| {
@@ -171,8 +183,9 @@ struct Keeper {
     orders: Receiver<Order>,
     tell: UnboundedSender<TreeEvent>,
     orphaned: (i32, Duration),
-    /// Closed when the tree is gone.
-    _hold: Vec<Held>,
+    guard: Guard,
+    /// Closed when the tree is gone, here and in the guard.
+    hold: Vec<Held>,
 }
 
 impl Keeper {
@@ -213,6 +226,7 @@ impl Keeper {
             };
         }
         let (killed, left) = (self.family.killed(), self.family.left());
+        drop((self.guard, self.hold));
         let _ = self.tell.send(TreeEvent::Empty { killed, left });
     }
 

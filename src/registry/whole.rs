@@ -1,0 +1,46 @@
+//! Files that are read whole and replaced whole. What they hold is not known here.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use crate::sys::files::{self, Access};
+
+/// No record comes near this size; a file that is larger is none.
+const LARGEST_RECORD: u64 = 1 << 20;
+
+pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = files::open_regular(path, Access::Read)?;
+    // Nearly all of them fit into one read, and lists are long. Less than asked for is the end of a regular file.
+    let mut first = [0; 4096];
+    let length = file.read(&mut first)?;
+    let mut json = first[..length].to_vec();
+    if length == first.len() {
+        file.take(LARGEST_RECORD).read_to_end(&mut json)?;
+    }
+    if json.len() as u64 > LARGEST_RECORD {
+        let text = format!("more than {LARGEST_RECORD} bytes are too many");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    Ok(json)
+}
+
+/// When what was written is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The other programs see it. It takes no disk, and is followed by a write that does.
+    Seen,
+    /// It has reached the disk: it outlives a loss of power.
+    Safe,
+}
+
+/// A name that only this user can read, on the same file system, renamed over the old one.
+pub(crate) fn replace(folder: &Path, path: &Path, content: &[u8], until: Until) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(".server.json.").tempfile_in(folder)?;
+    file.write_all(content)?;
+    match until {
+        Until::Seen => {}
+        Until::Safe => file.as_file().sync_all()?,
+    }
+    file.persist(path)?;
+    Ok(())
+}
