@@ -81,6 +81,22 @@ fn every_link_to_a_file_leads_to_one() {
     assert!(dead.is_empty(), "links to nothing:\n{}", dead.join("\n"));
 }
 
+/// devrun's own options in a command: up to the first word that is neither an option nor what follows one.
+fn own_options<'a>(command: &'a str, verbs: &[&str]) -> Vec<&'a str> {
+    let words = command.split_whitespace().skip_while(|word| verbs.contains(word));
+    let mut options = Vec::new();
+    let mut value_may_follow = false;
+    for word in words.take_while(|word| *word != "--") {
+        let is_option = word.starts_with('-');
+        if !is_option && !value_may_follow {
+            break;
+        }
+        value_may_follow = is_option;
+        options.extend(word.starts_with("--").then(|| word.split('=').next().unwrap_or(word)));
+    }
+    options
+}
+
 #[test]
 fn every_option_in_a_command_of_the_documents_is_there() {
     let help = |verb: &[&str]| {
@@ -91,16 +107,18 @@ fn every_option_in_a_command_of_the_documents_is_there() {
         ["ls", "logs", "wait", "stop", "clean", "dashboard", "who", "status", "start", "restart", "open"];
     let known: String = std::iter::once(help(&[])).chain(verbs.iter().map(|verb| help(&[verb]))).collect();
     let mut unknown = Vec::new();
-    for document in documents().iter().filter(|path| !path.ends_with("CHANGELOG.md")) {
+    let mut seen = 0;
+    for document in documents() {
         let text = text(&document.display().to_string());
-        for line in text.lines().filter(|line| line.starts_with("$ devrun ")) {
-            let own = line.split(" -- ").next().unwrap_or_default().split('#').next().unwrap_or_default();
-            // Quoted words are another program's.
-            let own: String = own.split(['\'', '"']).step_by(2).collect();
-            let options = own.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
-            let wrong = options.map(|o| o.split('=').next().unwrap_or(o)).filter(|o| !known.contains(o));
-            unknown.extend(wrong.map(|option| format!("{}: {option} in {line}", document.display())));
+        // In blocks of a console and between backquotes.
+        let commands = text.lines().flat_map(|line| line.strip_prefix("$ ").into_iter().chain(quoted(line)));
+        for command in commands.filter_map(|line| line.strip_prefix("devrun ")) {
+            let options = own_options(command, &verbs);
+            seen += options.len();
+            let wrong = options.into_iter().filter(|option| !known.contains(option));
+            unknown.extend(wrong.map(|option| format!("{}: {option} in {command}", document.display())));
         }
     }
     assert!(unknown.is_empty(), "options that devrun does not have:\n{}", unknown.join("\n"));
+    assert!(seen > 20, "{seen} options found");
 }
