@@ -64,17 +64,33 @@ fn every_promise_has_its_tests() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The names by which GitHub links to the headings of a document.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let name = |heading: &str| -> String {
+        let words = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = words.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(name).collect()
+}
+
 #[test]
-fn every_link_to_a_file_leads_to_one() {
+fn every_link_inside_the_project_leads_somewhere() {
     let mut dead = Vec::new();
     for document in documents() {
         let shown = document.display();
-        for target in
-            text(&shown.to_string()).split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next())
-        {
-            let outside = target.is_empty() || target.contains("://");
-            if !outside && !root().join(&document).with_file_name(target).exists() {
-                dead.push(format!("{shown}: {target}"));
+        let here = text(&shown.to_string());
+        for link in here.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let path = if file.is_empty() { document.clone() } else { document.with_file_name(file) };
+            let there = root().join(&path);
+            let leads = there.exists()
+                && (anchor.is_empty()
+                    || fs::read_to_string(there)
+                        .is_ok_and(|text| anchors(&text).iter().any(|a| a == anchor)));
+            if !link.contains("://") && !leads {
+                dead.push(format!("{shown}: {link}"));
             }
         }
     }
