@@ -74,15 +74,20 @@ impl Plan {
 
     /// What to do about a server that took another port than it was given.
     pub(crate) fn port_hint(&self) -> Option<String> {
-        let flag = self.injection.server.map(|server| (server.programs[0], server.port_flags.first()));
-        match flag {
-            Some((name, Some(flag))) => {
-                Some(format!("give {name} its port: {flag} {{port}} in the command after devrun --"))
+        let server = self.injection.server;
+        let hint = match server.map(|server| (server.role, server.programs[0], server.port_flags.first())) {
+            // Its own flags are not the server's.
+            Some((Role::Several, _, _)) => {
+                "let what starts it hand PORT on, or write the port into its configuration".into()
             }
-            Some((_, None)) | None => {
-                Some("let the server read PORT, or write {port} where its port belongs".into())
+            Some((Role::Server | Role::Fixed, name, Some(flag))) => {
+                format!("give {name} its port: {flag} {{port}} in the command after devrun --")
             }
-        }
+            Some((Role::Server | Role::Fixed, _, None)) | None => {
+                "let the server read PORT, or write {port} where its port belongs".into()
+            }
+        };
+        Some(hint)
     }
 
     /// A placeholder is a whole argument.

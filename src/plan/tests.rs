@@ -53,6 +53,21 @@ fn a_direct_command_gets_what_its_server_needs() {
 }
 
 #[test]
+fn a_server_that_moved_gets_a_hint_that_fits_what_was_run() {
+    for (command, script, expected) in [
+        ("vite", "", "give vite its port: --port {port} in the command after devrun --"),
+        ("npm run dev", "node server.js", "let the server read PORT, or write {port} where its port belongs"),
+        (
+            "npm run dev",
+            "turbo run dev",
+            "let what starts it hand PORT on, or write the port into its configuration",
+        ),
+    ] {
+        assert_eq!(plan(command, &project(script, "")).port_hint().as_deref(), Some(expected), "{script}");
+    }
+}
+
+#[test]
 fn a_command_that_is_not_utf8_passes_untouched() {
     let odd = crate::sys::testing::not_utf8();
     let request = Request { command: vec!["vite".into(), odd.clone()], ..Request::default() };

@@ -97,6 +97,31 @@ fn a_server_outlives_the_thread_that_started_it() {
 }
 
 #[test]
+fn the_setup_hook_of_a_desktop_app_leaves_nothing_when_it_is_closed_or_killed() {
+    let examples = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
+    for closed in [true, false] {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture("shape=own-session");
+        let mut command = scratch.command(examples.join("setup_hook"));
+        command.args(fixture.line().split(' '));
+        let mut app = Running::spawn(command);
+        let url = eventually(SOON, || {
+            let shown = app.stdout();
+            let url = shown.split_once("a window shows ").and_then(|(_, rest)| rest.split_once(';'));
+            url.map(|(url, _)| url.to_string()).ok_or(format!("no window; {shown}{}", app.stderr()))
+        });
+        assert_eq!(get(&url), scratch.mark);
+        if closed {
+            app.input(b"\n");
+        } else {
+            app.signal(crate::support::Signal::KILL);
+        }
+        app.ended(LIMIT);
+        eventually(LIMIT, || scratch.dead().and_then(|()| fixture.gone()));
+    }
+}
+
+#[test]
 fn a_panic_or_a_silent_exit_of_the_librarys_user_leaves_nothing() {
     for name in ["program_that_panics", "program_that_exits_without_a_word"] {
         let scratch = Scratch::new();

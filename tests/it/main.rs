@@ -17,6 +17,7 @@ mod dashboard_page;
 mod dashboard_security;
 mod detached;
 mod doctor;
+mod documents;
 mod exit_status;
 mod frameworks;
 mod ghosts;
