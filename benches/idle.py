@@ -57,7 +57,6 @@ def own(process):
 def spent(pids, seconds):
     """How often these processes wake in this time, and for how long in all."""
     pids = list(pids)
-    before = [(wake_ups(pid), cpu_ns(pid)) for pid in pids]
+    wakes, nanoseconds = wake_ups(pids), sum(map(cpu_ns, pids))
     time.sleep(seconds)
-    after = [(wake_ups(pid), cpu_ns(pid)) for pid in pids]
-    return tuple(sum(then) - sum(now) for now, then in zip(zip(*before), zip(*after)))
+    return (wake_ups(pids) - wakes).total(), sum(map(cpu_ns, pids)) - nanoseconds

@@ -2,7 +2,7 @@
 time is dead; of the others the survivors are counted, and ended.
 
 Each tool has its default behaviour, but for a shorter grace period where it has an option for that. What is left is
-counted when nobody of the tool has been there for a second, else after eight seconds: longer than any grace period.
+counted when nobody of the tool has been there for a second, else after ten seconds: longer than any grace period.
 """
 
 import concurrent.futures
@@ -33,7 +33,7 @@ CAUSES = {
     "Ctrl-C in a terminal": None,
     "the terminal closes": None,
 }
-AT_ONCE = 8
+AT_ONCE = 16
 
 
 def matrix(bench, tools, program, env, free_ports):
@@ -67,7 +67,7 @@ def survivors(tool, cause, shape, program, env, folder, port):
         until(lambda: complete(record), 20, "")
         own = running.own()
         act(tool, cause, running, recorded(record))
-        return left(folder, own, time.monotonic() + 8)
+        return left(folder, own, time.monotonic() + 10)
     except SystemExit:
         return None
     finally:

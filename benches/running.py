@@ -19,6 +19,7 @@ import time
 from support import descendants, until
 
 NOBODY = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+MARK = "BENCH_RUN"
 
 
 class Running:
@@ -34,7 +35,7 @@ class Running:
             streams = dict.fromkeys(NOBODY, self.screen.tty)
         # close_fds off lets Python use vfork: the fork of a large process would be measured otherwise.
         self.began = time.time_ns()
-        self.process = subprocess.Popen(argv, env=env, cwd=folder, close_fds=False, **{**NOBODY, **streams})
+        self.process = subprocess.Popen(argv, env={**env, MARK: str(folder)}, cwd=folder, close_fds=False, **{**NOBODY, **streams})
         if self.screen:
             os.close(self.screen.tty)
 
@@ -48,17 +49,22 @@ class Running:
         return [pid for pid in (self.pid, *descendants(self.pid)) if pid not in tree]
 
     def end(self):
-        family = self.own() if self.process.poll() is None else []
-        end_members(self.folder)
-        for pid in family:
-            kill(pid)
-        end_members(self.folder)
+        until(self.none_left, 30, f"what runs in {self.folder} can't be ended")
         self.process.wait()
         if self.screen:
             self.screen.close()
         for stream in (self.process.stdout, self.process.stderr):
             if stream:
                 stream.close()
+
+
+    def none_left(self):
+        """Kills the tree and all that carries this run's mark, such as a tool whose caller was killed."""
+        found = members(self.folder) + marked(self.folder)
+        for pid in found:
+            kill(pid)
+        self.process.poll()
+        return not found
 
 
 class Screen:
@@ -118,13 +124,17 @@ def members(folder):
                 pass  # it has ended, or it is the kernel's
 
 
-def end_members(folder):
-    def none_left():
-        for pid in (found := members(folder)):
-            kill(pid)
-        return not found
-
-    until(none_left, 30, f"the tree in {folder} can't be ended")
+def marked(folder):
+    """Who has the run's mark in its environment."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as environ:
+                if f"{MARK}={folder}\0".encode() in environ.read():
+                    found.append(int(pid))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            pass  # it has ended, or it is another user's
+    return found
 
 
 def kill(pid, number=signal.SIGKILL):

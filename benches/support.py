@@ -1,5 +1,6 @@
 """What the benches share: starting devrun and bare commands the same way, statistics, the table."""
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -128,10 +129,11 @@ def pss_kb(pid):
     return int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
 
 
-def wake_ups(pid):
-    """Voluntary context switches of all threads: each is one sleep that ended."""
-    text = "".join((task / "status").read_text() for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
-    return sum(map(int, re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)))
+def wake_ups(pids):
+    """Voluntary context switches of every thread: each is one sleep that ended."""
+    tasks = [task for pid in pids for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    count = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)", re.M)
+    return collections.Counter({task.name: int(count.search((task / "status").read_text())[1]) for task in tasks})
 
 
 def cpu_ns(pid):
