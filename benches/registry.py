@@ -119,7 +119,7 @@ def starts(bench):
                 failed += 1
         seconds.append(time.monotonic() - begin)
         listed = json.loads(subprocess.run([bench.devrun, "ls", "--json"], env=bench.env, stdout=subprocess.PIPE, check=True).stdout)
-        wrong += sorted(server["port"] for server in listed) != sorted(set(ports))
+        wrong += sorted(server["port"] for server in listed if server["running"]) != sorted(set(ports))
         for process in processes:
             process.terminate()
         for process in processes:

@@ -1,8 +1,10 @@
 """What the benches share: starting devrun and bare commands the same way, statistics, the table."""
 
+import collections
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import statistics
@@ -108,9 +110,36 @@ def alive(pid):
 
 def children(pid):
     found = []
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
+    try:
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    except (FileNotFoundError, ProcessLookupError):
+        pass  # it has ended
     return found
+
+
+def descendants(pid):
+    found = children(pid)
+    for child in found:
+        found += children(child)
+    return found
+
+
+def pss_kb(pid):
+    return int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
+
+
+def wake_ups(pids):
+    """Voluntary context switches of every thread: each is one sleep that ended."""
+    tasks = [task for pid in pids for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    count = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)", re.M)
+    return collections.Counter({task.name: int(count.search((task / "status").read_text())[1]) for task in tasks})
+
+
+def cpu_ns(pid):
+    """What all threads of a process have spent on a processor."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
 
 
 def median(values):

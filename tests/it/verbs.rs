@@ -227,7 +227,8 @@ fn open_starts_what_does_not_run_and_hands_the_url_to_the_browser() {
     let outcome = Running::spawn(command).outcome(SOON);
     assert_eq!((outcome.ended, outcome.stdout.as_str()), (Ended::Status(0), ""), "{outcome}");
     let opened = eventually(SOON, || {
-        std::fs::read_to_string(scratch.project().join("opened")).map_err(|error| error.to_string())
+        let opened = std::fs::read_to_string(scratch.project().join("opened"));
+        opened.ok().filter(|line| line.ends_with('\n')).ok_or("no whole line was written".to_string())
     });
     assert_eq!(opened, format!("1:{}\n", ready.url));
     assert_eq!(get(&ready.url), scratch.mark, "it was ready by then");
