@@ -38,7 +38,12 @@ fn ended(registry: &Registry, record: &Record) -> bool {
         guard.wait(deadline.saturating_duration_since(Instant::now()));
     }
     loop {
-        if registry.live_run(&record.id).is_none_or(|run| run != record.run) {
+        // A front takes its name off the lock before it lets go of it.
+        let let_go = match registry.live_run(&record.id) {
+            Some(run) => run != record.run,
+            None => !registry.is_live(&record.id),
+        };
+        if let_go {
             return true;
         }
         if Instant::now() >= deadline {
