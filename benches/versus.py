@@ -72,6 +72,8 @@ class Versus:
             try:
                 found[tool.name].append(measure(tool))
             except SystemExit as error:
+                if isinstance(error.code, int):
+                    raise  # the bench itself was told to end
                 print(f"{what}, {tool.name}: {error}", file=sys.stderr)
                 found[tool.name].append("?")
         self.row(f"{what}, {self.bench.runs(number)} runs", {name: spread(values) for name, values in found.items()})
@@ -106,7 +108,7 @@ def launch(versus):
             return time.time_ns() - running.began
 
     tools = with_options(versus.tools, "--ready", "none")
-    versus.timed("start to exec of the command, ms", 20, tools, to_command)
+    versus.timed("start to exec of the command, ms", 15, tools, to_command)
     versus.timed("whole life of `true`, ms", 10, [tool for tool in tools if tool.ends_with_command], life)
 
 
@@ -138,7 +140,9 @@ def readiness(versus):
             running = Running(waiting[name](server, port, str(then)), versus.env | {"PORT": str(port)}, folder)
             try:
                 lags[name].append(int(wait_for(folder / "noticed")) - int(wait_for(folder / "moment")))
-            except SystemExit:
+            except SystemExit as error:
+                if isinstance(error.code, int):
+                    raise
                 lags[name].append("?")
             finally:
                 running.end()
@@ -161,8 +165,8 @@ def stop(versus):
                 tree = [pid for _, pid in recorded(record)]
                 return ends(running, tree)
 
-        count = "2 processes" if shape == "plain" else "201"
-        versus.timed(f"SIGTERM to the end of a tree of {count}, ms", 5, versus.tools, ending)
+        count, number = ("2 processes", 5) if shape == "plain" else ("201", 3)
+        versus.timed(f"SIGTERM to the end of a tree of {count}, ms", number, versus.tools, ending)
 
 
 def ends(running, tree):
@@ -287,10 +291,9 @@ def free_ports(count):
 
 def compare(bench, program, with_watchexec, chosen):
     """The tables, as Markdown."""
-    # Whoever runs this may ignore signals (nohup, a background job); the tools must not inherit that.
+    # Handled, so that what runs is ended when this is; and not ignored in the tools, as in a background job's.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
-        if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     peers.install(with_watchexec)
     tools = peers.tools(bench.devrun)
     versus = Versus(bench, program, tools)
