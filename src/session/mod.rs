@@ -203,7 +203,7 @@ impl Session {
 
     pub(crate) fn stopping(&mut self) {
         self.record.enter(Phase::Stopping);
-        self.write_quietly();
+        self.write(Until::Seen);
     }
 
     /// Writes down who belongs to the tree now.
