@@ -81,6 +81,8 @@ pub(in crate::sys) fn descend(known: &mut HashSet<u64>, all: &[Birth]) -> Vec<Bi
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -131,5 +133,41 @@ mod tests {
         assert_eq!(first.len(), 3, "the stranger is none");
         // 10, 11 and 12 are gone; what 12 started is ours still.
         assert_eq!(descend(&mut known, &[birth(13, 12), birth(21, 20)]), [birth(13, 12)]);
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn any_answer_is_read_or_none(
+            junk: Vec<u8>,
+            argv in proptest::collection::vec("[a-z ]{0,5}", 0..5),
+            environment in proptest::collection::vec("[A-Z]{1,3}=[a-z]{0,3}", 0..5),
+            count: i32,
+        ) {
+            arguments(&junk);
+            arguments(&[&count.to_ne_bytes()[..], &junk].concat());
+            let words = argv.iter().chain(&environment).map(|word| format!("{word}\0")).collect::<String>();
+            // The first argument is the program's name and never empty.
+            let whole = [&(argv.len() as i32 + 1).to_ne_bytes()[..], b"/bin/x\0\0\0x\0", words.as_bytes(), b"\0"].concat();
+            let read = arguments(&whole).expect("whole");
+            prop_assert_eq!(read.argv.len(), argv.len() + 1);
+            prop_assert_eq!(read.environment, environment.iter().map(|word| word.clone().into_bytes()).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn any_socket_is_read_or_none(bytes in proptest::collection::vec(any::<u8>(), SOCKET_BYTES)) {
+            listening(bytes.as_slice().try_into().expect("as long"));
+        }
+
+        #[test]
+        fn kinship_in_any_knot_comes_to_an_end(parents in proptest::collection::vec(0_u64..12, 0..12)) {
+            let births: Vec<_> = parents.into_iter().zip(0..).map(|(parent, id)| Birth { pid: 1, id, parent }).collect();
+            let mut known = HashSet::from([3]);
+            let members = descend(&mut known, &births);
+            prop_assert!(members.iter().all(|birth| birth.id == 3 || known.contains(&birth.parent)));
+            let again = descend(&mut known, &births);
+            prop_assert_eq!(again, members);
+        }
     }
 }
