@@ -275,9 +275,12 @@ pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(json)
 }
 
+/// How the name of a file begins that is being written.
+pub(super) const UNFINISHED: &str = ".server.json.";
+
 /// A name that only this user can read, on the same file system, renamed over the old one.
 pub(crate) fn replace(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".server.json.").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
