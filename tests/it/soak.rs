@@ -78,11 +78,13 @@ fn starts_and_stops_of_every_kind_leave_no_process_zombie_lock_or_file() {
             run.outcome(LIMIT);
         }
         eventually(LIMIT, || fixture.gone().map_err(|left| format!("round {round}: {left}")));
-        // After an orderly end of each kind, and after what a kill has left was found.
-        match round {
-            3 => known = files(&scratch.state()),
-            _ if round > 3 && round % 3 == 0 => assert_eq!(files(&scratch.state()), known, "round {round}"),
-            _ => {}
+        // After an orderly end of each kind, and after what a kill has left was found. The mark of a killed run that
+        // was still ending when this one began goes with the next.
+        if round > 0 && round % 3 == 0 {
+            let (marks, now): (Vec<_>, Vec<_>) =
+                files(&scratch.state()).into_iter().partition(|file| file.contains("/live/"));
+            assert!(marks.len() <= 1 && (round == 3 || now == known), "round {round}: {marks:?} {now:?}");
+            known = now;
         }
         fs::remove_file(scratch.dir().join(format!("record{round}"))).ok();
     }
