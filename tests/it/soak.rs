@@ -37,16 +37,18 @@ fn files(folder: &Path) -> Vec<String> {
     found
 }
 
-/// Pids and start times of zombies that were fixtures or devruns.
-fn zombies() -> Vec<(String, String)> {
+/// The processes whose parent is one of these: how many, and how many of them are zombies.
+fn children(parents: &[u32]) -> (Vec<u32>, usize) {
     let all = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
         let stat = String::from_utf8_lossy(&fs::read(entry.path().join("stat")).ok()?).into_owned();
-        let (head, tail) = stat.rsplit_once(") ")?;
-        let ours = ["(fixture", "(devrun"].iter().any(|name| head.contains(name));
-        let start = tail.split(' ').nth(19)?;
-        (ours && tail.starts_with('Z')).then(|| (head.to_string(), start.to_string()))
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        let zombie = fields.next()? == "Z";
+        let ours = parents.contains(&fields.next()?.parse().ok()?);
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        ours.then_some((pid, zombie))
     });
-    all.collect()
+    let (pids, zombies): (Vec<u32>, Vec<bool>) = all.unzip();
+    (pids, zombies.into_iter().filter(|zombie| *zombie).count())
 }
 
 /// Descriptors, threads and kilobytes of memory of a process.
@@ -58,11 +60,11 @@ fn holds(pid: u32) -> (usize, usize, u64) {
 }
 
 #[test]
-fn starts_and_stops_of_every_kind_leave_no_process_zombie_lock_or_file() {
+fn starts_and_stops_of_every_kind_leave_no_process_lock_or_file() {
     let scratch = Scratch::new();
     let mut port = None;
     let mut known = Vec::new();
-    let (count, own) = (rounds(21) + 1, holds(std::process::id()).0);
+    let count = rounds(21) + 1;
     for round in 0..count {
         let fixture = scratch.fixture("shape=daemon");
         let options = "--name soak --stop-timeout 2s";
@@ -90,16 +92,8 @@ fn starts_and_stops_of_every_kind_leave_no_process_zombie_lock_or_file() {
     }
     scratch.assert_dead(LIMIT);
     assert_eq!(scratch.listed(false).len(), 0, "nothing is locked");
-    let left = zombies();
-    eventually(SOON, || match zombies().iter().filter(|zombie| left.contains(zombie)).count() {
-        0 => Ok(()),
-        _ => Err(format!("{left:?}")),
-    });
     let bytes: u64 = known.iter().filter_map(|file| fs::metadata(file).ok()).map(|about| about.len()).sum();
-    let (files, now) = (known.len(), holds(std::process::id()).0);
-    said(&format!(
-        "{count} starts and stops: {files} files of {bytes} bytes; own descriptors {own} before, {now} after"
-    ));
+    said(&format!("{count} starts and stops: {} files of {bytes} bytes", known.len()));
 }
 
 #[test]
@@ -130,6 +124,10 @@ fn a_front_that_starts_its_server_again_and_again_does_not_grow() {
             before = Some(holds(run.pid()));
         }
     }
+    // Front, guard, the command and its daemon, and nobody that was not waited for.
+    let (guard, _) = children(&[run.pid()]);
+    let (members, zombies) = children(&[vec![run.pid()], guard.clone()].concat());
+    assert_eq!((guard.len(), zombies), (1, 0), "{members:?}");
     let (before, after) = (before.expect("more than nine rounds"), holds(run.pid()));
     said(&format!(
         "{count} restarts: descriptors, threads, kB of the front {before:?} before, {after:?} after"
