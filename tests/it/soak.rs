@@ -88,7 +88,6 @@ fn starts_and_stops_of_every_kind_leave_no_process_lock_or_file() {
             assert!(marks.len() <= 1 && (round == 3 || now == known), "round {round}: {marks:?} {now:?}");
             known = now;
         }
-        fs::remove_file(scratch.dir().join(format!("record{round}"))).ok();
     }
     scratch.assert_dead(LIMIT);
     assert_eq!(scratch.listed(false).len(), 0, "nothing is locked");
