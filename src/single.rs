@@ -93,6 +93,7 @@ async fn join(
                     return Err(is_stopped(plan, pid));
                 }
             }
+            Some(Holder::Ends) => stopped = None,
             Some(Holder::Runs) => {
                 stopped = None;
                 let record = registry.live_record(&plan.id);
@@ -107,7 +108,14 @@ async fn join(
         if !told && began.elapsed() >= SILENCE {
             told = true;
             let by = front.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-            let text = format!("{} is being started by another devrun{by}; waiting for it", plan.name);
+            let text = match holder_state(registry, &plan.id) {
+                Some(Holder::Ends) => {
+                    format!("the {} of a devrun that was killed{by} ends; waiting for it", plan.name)
+                }
+                Some(Holder::Runs | Holder::Stopped { .. }) | None => {
+                    format!("{} is being started by another devrun{by}; waiting for it", plan.name)
+                }
+            };
             say(Event::Note { text });
         }
         tokio::select! {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use proptest::prelude::ProptestConfig;
+
 /// Waits until the condition holds; fails after ten seconds.
 ///
 /// Tests run beside each other and start processes: from its fork to its exec a child has a copy of every open
@@ -13,4 +15,15 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "never: {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// How properties are tested: so many cases, or as many as `PROPTEST_CASES` says; no file in the source tree.
+pub(crate) fn properties() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, max_shrink_time: 20_000, ..ProptestConfig::default() }
+}
+
+/// The same where each case starts processes.
+pub(crate) fn properties_with_processes() -> ProptestConfig {
+    let usual = properties();
+    ProptestConfig { cases: usual.cases.div_ceil(4), max_shrink_iters: 200, ..usual }
 }

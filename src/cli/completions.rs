@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use super::table::print;
 use super::verb::Servers;
 use crate::error::Error;
+use crate::plan::values;
 use crate::registry::Entry;
 
 /// The name under which the generated function of bash and zsh goes on, and that by which the shell calls it.
@@ -112,7 +113,7 @@ pub(crate) fn names(verb: &str) -> Result<ExitCode, Error> {
     let names: BTreeSet<&str> =
         servers.entries.iter().filter(fits).map(|entry| entry.record.name.as_str()).collect();
     // A name from a record made by hand must not become two, or steer the terminal.
-    let names = names.into_iter().filter(|name| !name.chars().any(char::is_control));
+    let names = names.into_iter().filter(|name| values::name(name).is_ok());
     print(&names.fold(String::new(), |text, name| text + name + "\n"));
     Ok(ExitCode::SUCCESS)
 }

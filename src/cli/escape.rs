@@ -30,6 +30,8 @@ fn turns_or_breaks(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -48,5 +50,24 @@ mod tests {
         }
         assert_eq!(escape("two\nlines"), "two\nlines");
         assert_eq!(escape_line("two\nlines\t"), r"two\nlines\t");
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn no_text_steers_the_terminal(text in "(.|[\x00-\x1f\x7f-\u{9f}\u{61c}\u{200e}\u{2028}-\u{202e}\u{2066}-\u{2069}])*") {
+            let safe = |c: char| !c.is_control() && !turns_or_breaks(c);
+            prop_assert!(escape_line(&text).chars().all(safe));
+            prop_assert!(escape(&text).chars().all(|c| safe(c) || c == '\n' || c == '\t'));
+            prop_assert_eq!(escape_line(&escape_line(&text)), escape_line(&text));
+        }
+
+        #[test]
+        fn a_name_that_is_allowed_is_shown_as_it_is(name in "[a-z\u{7f}-\u{9f}\u{600}-\u{61f}\u{2000}-\u{2070}]{1,8}") {
+            if crate::plan::values::name(&name).is_ok() {
+                prop_assert_eq!(escape_line(&name), name);
+            }
+        }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn state(entry: &Entry, now: u64) -> (String, Look) {
         Phase::Stopping => ("stopping".into(), Look::Yellow),
         Phase::Backoff => {
             let left = record.next_start_at.map_or(0, |at| at.saturating_sub(now));
-            (format!("backoff {}", short(Duration::from_millis(left.next_multiple_of(1000)))), Look::Yellow)
+            (format!("backoff {}", short(Duration::from_secs(left.div_ceil(1000)))), Look::Yellow)
         }
         Phase::Stopped => ("stopped".into(), Look::Dim),
         // A run that was killed has written no end of its own.
@@ -88,6 +88,8 @@ mod tests {
         let unhealthy = |r: &mut Record| (r.state, r.healthy) = (Phase::Ready, Some(false));
         assert_eq!(of(true, &unhealthy), "unhealthy");
         assert_eq!(of(true, &|r| (r.state, r.next_start_at) = (Phase::Backoff, Some(13_500))), "backoff 4s");
+        let never = |r: &mut Record| (r.state, r.next_start_at) = (Phase::Backoff, Some(u64::MAX));
+        assert!(of(true, &never).starts_with("backoff "), "a record made by hand");
         let crashed = |r: &mut Record| (r.state, r.exit) = (Phase::Crashed, Some(RecordedExit::Signal(11)));
         assert_eq!(of(false, &crashed), "crashed, signal 11");
         assert_eq!(of(false, &|r| r.state = Phase::Ready), "crashed", "devrun was killed");

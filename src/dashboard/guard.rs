@@ -87,6 +87,8 @@ pub(super) fn same(given: &str, token: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TOKEN: &str = "0123456789abcdef";
@@ -155,6 +157,39 @@ mod tests {
         for (given, expected) in [("abc", true), ("abd", false), ("ab", false), ("abcd", false), ("", false)]
         {
             assert_eq!(same(given, "abc"), expected, "{given}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn nobody_gets_in_without_the_token_and_nothing_is_changed_by_another_origin(
+            host in "(127\\.0\\.0\\.1|localhost|LocalHost|evil|.{0,9})(:8069|:80|)",
+            origin in proptest::option::of("(https?://(localhost|127\\.0\\.0\\.1|evil)(:8069)?|null|.*)"),
+            fetch_site in proptest::option::of("same-origin|none|same-site|cross-site|"),
+            cookies in proptest::option::of("([a-z; =]|devrun_8069=|0123456789abcde){0,9}"),
+            authorization in proptest::option::of("(Bearer |Basic |)[0-9a-e]{0,15}"),
+            changes: bool,
+            page: bool,
+        ) {
+            let caller = Caller {
+                hosts: &[&host],
+                origin: origin.as_deref(),
+                fetch_site: fetch_site.as_deref(),
+                cookies: cookies.as_deref(),
+                authorization: authorization.as_deref(),
+            };
+            let protection = |open| Protection { open, changes, page };
+            prop_assert!(check(&caller, protection(false), 8069, TOKEN).is_err());
+            let with_token = Caller { authorization: Some("Bearer 0123456789abcdef"), ..caller };
+            for caller in [caller, with_token] {
+                if check(&caller, protection(true), 8069, TOKEN).is_ok() {
+                    let own = ["127.0.0.1:8069", "localhost:8069"].contains(&host.to_lowercase().as_str());
+                    let same = origin.as_ref().is_none_or(|o| *o == format!("http://{}", host.to_lowercase()));
+                    prop_assert!(own && same, "{caller:?}");
+                }
+            }
         }
     }
 }

@@ -41,6 +41,8 @@ fn decoded(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -51,6 +53,20 @@ mod tests {
         assert!(parse(None, &keys).unwrap().is_empty());
         for wrong in ["x=1", "tail=%", "tail=%4", "tail=%zz", "tail=%ff", "tail=1&tail=2", "=1"] {
             assert!(parse(Some(wrong), &keys).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn any_value_comes_through_and_any_query_is_read_or_refused(value in ".*", query in "([a-z=&%+é]|%[0-9a-fA-F]{2}|tail=){0,20}") {
+            let encoded = value.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
+            let parsed = parse(Some(&format!("search={encoded}")), &["search"]);
+            prop_assert_eq!(parsed.as_ref().map(|found| found["search"].as_str()), Ok(value.as_str()));
+            if let Ok(found) = parse(Some(&query), &["tail"]) {
+                prop_assert!(found.keys().all(|key| *key == "tail"));
+            }
         }
     }
 }

@@ -119,6 +119,8 @@ pub(super) fn find(method: &str, path: &str) -> Result<Route, NoRoute> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ID: &str = "0123456789abcdef";
@@ -178,5 +180,19 @@ mod tests {
         }
         // Health, session (2), codes, servers (2), logs, four actions, stop, clean, events, the schema.
         assert_eq!(count, 15);
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn no_path_leads_to_a_server_but_by_its_id(path in "(/|/api|/servers|/open|/logs|/stop|\\.\\.|%2e|[0-9a-f]{15,17}|[a-z.]{1,9}|.){0,6}", method in "GET|POST|PUT|.*") {
+            if let Ok(Route::Server(id) | Route::Logs(id) | Route::Act(_, id)) = find(&method, &path) {
+                prop_assert!(id.0.len() == 16 && id.0.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)));
+            }
+            if let Ok(route) = find(&method, &path) {
+                prop_assert_eq!(route.protection().changes, method == "POST");
+            }
+        }
     }
 }

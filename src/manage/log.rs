@@ -204,6 +204,8 @@ fn first_since(path: &Path, file: &File, since: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use std::fs;
 
@@ -307,5 +309,28 @@ mod tests {
         expect("");
         append("8");
         expect("8");
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn the_last_lines_are_those_of_the_whole_text(older in "[ab\n]{0,30}", newer in "[ab\n]{1,30}", wanted in 0_usize..12) {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("log.1"), &older).unwrap();
+            fs::write(folder.path().join("log"), &newer).unwrap();
+            let all = older + &newer;
+            let lines: Vec<&str> = all.split_inclusive('\n').collect();
+            let expected = lines[lines.len().saturating_sub(wanted)..].concat();
+            prop_assert_eq!(read(folder.path(), Some(wanted), None), expected);
+        }
+
+        #[test]
+        fn any_times_beside_a_log_select_an_end_of_it(times in "([0-9]{1,20} [0-9]{1,20}\n|[0-9a-z \n]){0,6}", since: u64, text in "[ab\n]{0,30}") {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("log"), &text).unwrap();
+            fs::write(folder.path().join("log.times"), times).unwrap();
+            prop_assert!(text.ends_with(&read(folder.path(), None, Some(since))));
+        }
     }
 }

@@ -107,6 +107,8 @@ fn is_bidi(char: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -143,6 +145,38 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             assert_eq!(strip_all_but_colours(bytes), *expected, "{:?}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn nothing_that_steers_is_left_of_any_output(
+            bytes in prop_oneof![
+                any::<Vec<u8>>(),
+                "([\x1b\u{9b}\u{90}\u{9d}\\[\\]P_X0-9;m\\\\\x07\r\n\ta-z\u{202e}\u{61c}\u{2028}]){0,40}".prop_map(String::into_bytes),
+            ],
+        ) {
+            let steers = |c: char| (c.is_control() && !"\n\t".contains(c)) || is_bidi(c);
+            let clean = strip_control(&bytes);
+            prop_assert!(!clean.contains(steers), "{clean:?}");
+            prop_assert_eq!(&strip_control(clean.as_bytes()), &clean);
+            let coloured = strip_all_but_colours(&bytes);
+            prop_assert_eq!(&strip_all_but_colours(coloured.as_bytes()), &coloured);
+            for line in coloured.split('\n') {
+                let mut parts = line.split('\x1b');
+                prop_assert!(!parts.next().unwrap_or_default().contains(steers), "{line:?}");
+                for part in parts {
+                    let (colour, text) = part.split_once('m').expect("a colour");
+                    prop_assert!(colour.starts_with('[') && !text.contains(steers), "{line:?}");
+                    prop_assert!(colour[1..].chars().all(|c| c.is_ascii_digit() || ";:".contains(c)), "{line:?}");
+                }
+                let last = line.rfind("\x1b[").map(|at| &line[at..]);
+                prop_assert!(last.is_none_or(|last| last.starts_with("\x1b[0m") || last.starts_with("\x1b[m")), "{line:?} stays coloured");
+            }
+            prop_assert!(last_lines(&bytes).lines().count() <= 20);
+            let _ = crate::output::diagnose(&bytes);
         }
     }
 }

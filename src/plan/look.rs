@@ -58,8 +58,9 @@ pub(crate) fn look(words: &[Option<&str>]) -> Look {
         args: words.len()..words.len(),
     };
     let Some((at, name)) = unwrap(words, &mut seen) else { return seen };
-    let end = words[at..].iter().position(|word| *word == Some("--")).map_or(words.len(), |n| at + n);
-    seen.args = at + 1..end;
+    let after = at + 1;
+    let end = words[after..].iter().position(|word| *word == Some("--")).map_or(words.len(), |n| after + n);
+    seen.args = after..end;
     if let Some((server, skip)) = frameworks::find(&name, &words[seen.args.clone()]) {
         seen.server = Some(server);
         seen.insert = at + 1 + skip;

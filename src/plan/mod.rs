@@ -11,6 +11,8 @@ mod make;
 mod names;
 mod port;
 mod project;
+#[cfg(test)]
+mod properties;
 pub(crate) mod request;
 mod runner;
 pub(crate) mod script;

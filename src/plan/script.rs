@@ -75,7 +75,7 @@ fn apply(script: &str, words: &[Word], mut edits: Vec<Edit>) -> String {
 /// The word as a shell reads it back.
 fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
-    match word.bytes().all(plain) {
+    match !word.is_empty() && word.bytes().all(plain) {
         true => word.to_string(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
@@ -97,8 +97,9 @@ pub(crate) fn split(script: &str) -> Option<Vec<Vec<Word>>> {
                 at += bytes[at..].iter().take_while(|byte| b"<>&|".contains(byte)).count();
                 target = true;
             }
-            b'&' if bytes.get(at + 1) == Some(&b'>') => at += 1,
-            b'&' | b'|' | b';' | b'\n' | b'\r' | b'(' | b')' => {
+            // A function, of which nobody knows when it runs; or what only some shells know.
+            b'(' if words.last().is_some_and(|word| !introduces(word)) => return None,
+            b'&' | b'|' | b';' | b'\n' | b'(' | b')' => {
                 commands.push(std::mem::take(&mut words));
                 at += 1;
             }
@@ -115,8 +116,16 @@ pub(crate) fn split(script: &str) -> Option<Vec<Vec<Word>>> {
     }
     commands.push(words);
     commands.retain(|words| !words.is_empty());
-    let opaque = |word: &Word| matches!(word.text.as_str(), "case" | "function" | "eval" | "[[");
-    (!commands.iter().any(|words| opaque(&words[0]))).then_some(commands)
+    let opaque = |words: &Vec<Word>| {
+        let first = words.iter().find(|word| !introduces(word));
+        first.is_some_and(|word| matches!(word.text.as_str(), "case" | "function" | "eval" | "[["))
+    };
+    (!commands.iter().any(opaque)).then_some(commands)
+}
+
+/// Whether a command comes after this word.
+fn introduces(word: &Word) -> bool {
+    matches!(word.text.as_str(), "if" | "then" | "elif" | "else" | "while" | "until" | "do" | "{" | "!")
 }
 
 /// Reads one word; `None` for a substitution or an open quote.
@@ -125,8 +134,11 @@ fn read_word(script: &str, start: usize) -> Option<Word> {
     let (mut at, mut text) = (start, Vec::new());
     while let Some(&byte) = bytes.get(at) {
         match byte {
-            b' ' | b'\t' | b'\n' | b'\r' | b'&' | b'|' | b';' | b'(' | b')' | b'<' | b'>' => break,
+            b' ' | b'\t' | b'\n' | b'&' | b'|' | b';' | b'(' | b')' | b'<' | b'>' => break,
             b'`' => return None,
+            // Shells disagree where it ends.
+            b'$' if bytes.get(at + 1) == Some(&b'\'') => return None,
+            b'\\' if bytes.get(at + 1) == Some(&b'\n') => at += 2,
             b'\'' => {
                 let length = bytes[at + 1..].iter().position(|&byte| byte == b'\'')?;
                 text.extend(&bytes[at + 1..at + 1 + length]);
@@ -166,10 +178,11 @@ fn read_double(bytes: &[u8], mut at: usize, text: &mut Vec<u8>) -> Option<usize>
             }
             b'\\' => {
                 let next = *bytes.get(at + 1)?;
-                if !b"$`\"\\\n".contains(&next) {
-                    text.push(b'\\');
+                match next {
+                    b'\n' => {}
+                    b'$' | b'`' | b'"' | b'\\' => text.push(next),
+                    _ => text.extend([b'\\', next]),
                 }
-                text.push(next);
                 at += 2;
             }
             byte => {
@@ -193,5 +206,7 @@ fn skip_variable(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+#[cfg(test)]
+mod shell_tests;
 #[cfg(test)]
 mod tests;

@@ -23,8 +23,9 @@ pub(crate) struct DevServer {
     /// A line for a shell.
     pub(crate) script: String,
     pub(crate) cwd: PathBuf,
-    /// Where Tauri looks for it.
+    /// Where Tauri looks for it, with `{port}` in the place of the port.
     pub(crate) url: String,
+    /// The port that the configuration has there.
     pub(crate) port: Port,
 }
 
@@ -34,10 +35,30 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Value, String> {
     if name.ends_with(".toml") {
         toml::from_str(text).map_err(|error| error.message().to_string())
     } else if name.ends_with(".json5") {
-        json5::from_str(text).map_err(|error| error.to_string())
+        // Its reader goes as deep as the text does, and would take the whole stack.
+        match nesting(text) > DEEPEST {
+            true => Err(format!("it is nested more than {DEEPEST} levels deep")),
+            false => json5::from_str(text).map_err(|error| error.to_string()),
+        }
     } else {
         serde_json::from_str(text).map_err(|error| error.to_string())
     }
+}
+
+/// How deep a file may be nested: as deep as the other readers go.
+const DEEPEST: usize = 128;
+
+/// At least how deep the text is nested; brackets in texts and comments count as well.
+fn nesting(text: &str) -> usize {
+    let mut depth = 0_usize;
+    text.bytes().fold(0, |deepest, byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest.max(depth)
+    })
 }
 
 /// JSON Merge Patch (RFC 7396), by which Tauri puts its files together.
@@ -59,14 +80,18 @@ pub(crate) fn merge(into: &mut Value, patch: &Value) {
 }
 
 impl Tauri {
-    /// The address at which Tauri waits for the dev server, and its port. None where it serves files itself.
+    /// The address at which Tauri waits for the dev server, with `{port}` in the place of its port, and the port. None
+    /// where it serves files itself.
     pub(crate) fn dev_url(&self) -> Option<(String, Port)> {
         let url = self.build("devUrl").or_else(|| self.build("devPath"))?.as_str()?;
         let (scheme, rest) = url.split_once("://")?;
-        let host = rest.split(['/', '?', '#']).next()?;
-        let written = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        let port = written.or_else(|| Port::new(if scheme == "https" { 443 } else { 80 }))?;
-        Some((url.to_string(), port))
+        let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let written = host.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        let (host, port) = match written {
+            Some(written) => written,
+            None => (host, Port::new(if scheme == "https" { 443 } else { 80 })?),
+        };
+        Some((format!("{scheme}://{host}:{{port}}{path}"), port))
     }
 
     /// The dev server that `beforeDevCommand` starts.
@@ -90,10 +115,9 @@ impl Tauri {
     /// The arguments for Tauri's own command line: the user's, with a configuration that has the dev server at the
     /// place of `{port}` and nothing to start. Patches that the user gives are in it.
     pub(crate) fn arguments(&self, server: &DevServer, args: &Arguments) -> Vec<OsString> {
-        let moved = server.url.replacen(&format!(":{}", server.port), ":{port}", 1);
         let key = if self.is_v1() { "devPath" } else { "devUrl" };
         let mut patch = args.patch.clone();
-        merge(&mut patch, &json!({ "build": { "beforeDevCommand": "", key: moved } }));
+        merge(&mut patch, &json!({ "build": { "beforeDevCommand": "", key: server.url } }));
         let config = ["--config".into(), patch.to_string().into()];
         args.before.iter().cloned().chain(config).chain(args.behind.iter().cloned()).collect()
     }
@@ -197,7 +221,7 @@ mod tests {
             let server = tauri(name, text).dev_server().unwrap();
             assert_eq!(server.script, "npm run dev", "{text}");
             assert_eq!(server.cwd, PathBuf::from("/p"), "{text}");
-            assert_eq!((&*server.url, server.port.get()), ("http://localhost:1420/app", 1420), "{text}");
+            assert_eq!((&*server.url, server.port.get()), ("http://localhost:{port}/app", 1420), "{text}");
         }
         let with_options = r#"{"build": {"devUrl": "http://127.0.0.1:5173",
             "beforeDevCommand": {"script": "vite", "cwd": "../web", "wait": false}}}"#;

@@ -35,7 +35,7 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
 pub(crate) fn unfit(letter: char) -> bool {
     letter == '/'
         || letter.is_control()
-        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A duration: a whole number and a unit.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::Record;
 use super::store::{Problem, Registry};
-use super::whole::Until;
+use super::whole::{UNFINISHED, Until};
 use crate::error::{Error, Kind};
 use crate::plan::ServerId;
 use crate::sys::files::{self, Access};
@@ -66,6 +66,16 @@ impl Marker {
     }
 }
 
+/// Removes what devruns have left that were killed while they wrote into this folder. Only for who alone may write
+/// there.
+fn remove_unfinished(folder: &Path) {
+    let unfinished =
+        |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(unfinished) {
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
 /// A name for a run that no other run has, and that nobody guesses: the value of `DEVRUN_ID`.
 pub(crate) fn new_run_id() -> String {
     // Each `RandomState` has a key of its own from the system's randomness.
@@ -88,6 +98,7 @@ impl Registry {
         }
         // What a killed run left here must not be taken for the id of this one.
         lock.set_len(0).map_err(failed)?;
+        remove_unfinished(&self.server(id));
         let (previous, problem) = match self.read_locked(id) {
             Ok(previous) => (previous, None),
             Err(problem) => (None, Some(problem)),

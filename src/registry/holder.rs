@@ -14,6 +14,8 @@ pub(crate) enum Holder {
     Runs,
     /// It was stopped (SIGSTOP, Ctrl-Z) and does nothing before it is continued.
     Stopped { pid: u32 },
+    /// Its front is dead and its guard ends the tree: what the record says is over.
+    Ends,
 }
 
 /// The state of the server's front, or where that is dead, of its guard; `None` while nobody holds the lock.
@@ -27,9 +29,15 @@ pub(crate) fn holder_state(registry: &Registry, id: &ServerId) -> Option<Holder>
     // Before its first record a run is known by the pid in the lock alone.
     let recorded = record.map(|record| [record.front, record.guard]);
     let identities = recorded.unwrap_or_else(|| [front.and_then(process::identity), None]);
+    let [front, _] = identities;
+    let front_is_dead = front.is_some_and(|front| match Process::open(&front) {
+        Ok(found) => found.is_none_or(|found| !found.is_alive()),
+        Err(_) => false,
+    });
     let living = identities.into_iter().flatten().find_map(|identity| state(&identity));
     Some(match living {
         Some((pid, 'T' | 't')) => Holder::Stopped { pid },
+        Some(_) | None if front_is_dead => Holder::Ends,
         Some(_) | None => Holder::Runs,
     })
 }
@@ -64,14 +72,14 @@ mod tests {
         let [front, guard] = both.each_ref().map(|child| process::identity(child.id()));
         claim.write(&Record { state: Phase::Ready, front, guard, ..record(7, "aa") }, Until::Safe).unwrap();
         assert_eq!(holder_state(&registry, &id), Some(Holder::Runs));
-        for child in &mut both {
+        for (child, once_dead) in both.iter_mut().zip(["its guard is left", "nobody that is known lives"]) {
             let stop = Command::new("kill").args(["-STOP", &child.id().to_string()]).status();
             assert!(stop.unwrap().success());
             let stopped = Some(Holder::Stopped { pid: child.id() });
             crate::testing::eventually("stopped", || holder_state(&registry, &id) == stopped);
             child.kill().unwrap();
             child.wait().unwrap();
+            assert_eq!(holder_state(&registry, &id), Some(Holder::Ends), "{once_dead}");
         }
-        assert_eq!(holder_state(&registry, &id), Some(Holder::Runs), "nobody that is known lives");
     }
 }

@@ -287,7 +287,8 @@ fn decoded(text: &str) -> Option<OsString> {
             }
             None => {
                 let hex = after.strip_prefix('x')?;
-                bytes.push(u8::from_str_radix(hex.get(..2)?, 16).ok()?);
+                let digits = hex.get(..2).filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+                bytes.push(u8::from_str_radix(digits, 16).ok()?);
                 &hex[2..]
             }
         };
@@ -298,6 +299,8 @@ fn decoded(text: &str) -> Option<OsString> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -308,7 +311,7 @@ mod tests {
             let json = serde_json::to_string(&text).unwrap();
             assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text, "{json}");
         }
-        for wrong in [r#""\\q""#, r#""\\""#, r#""\\x4""#, r#""\\xé""#] {
+        for wrong in [r#""\\q""#, r#""\\""#, r#""\\x4""#, r#""\\x+4""#, r#""\\xé""#] {
             assert!(serde_json::from_str::<Text>(wrong).is_err(), "{wrong}");
         }
     }
@@ -319,5 +322,34 @@ mod tests {
             assert_eq!(phase.once_dead(), Phase::Crashed);
         }
         assert_eq!(Phase::Stopped.once_dead(), Phase::Stopped);
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn every_argument_survives_and_every_text_of_others_is_refused_or_one(bytes: Vec<u8>, other in ".*|(\\\\[x\\\\]?[0-9a-f+ ]{0,3}.?){1,4}") {
+            let text = Text(os_string(bytes));
+            let written = String::from(text.clone());
+            prop_assert_eq!(Text::try_from(written), Ok(text));
+            if let Ok(read) = Text::try_from(other) {
+                prop_assert_eq!(Text::try_from(String::from(read.clone())), Ok(read));
+            }
+        }
+
+        #[test]
+        fn a_damaged_record_is_refused_in_words(cut in 0.0..1.0, at in 0.0..1.0, byte: u8, junk: Vec<u8>) {
+            let record = crate::registry::test_record(7, "run");
+            let json = record.to_json();
+            let place = |share: f64| (share * json.len() as f64) as usize;
+            prop_assert!(Record::from_json(&json[..place(cut)], &record.id).is_err());
+            prop_assert!(Record::from_json(&junk, &record.id).is_err());
+            let mut changed = json.clone();
+            changed[place(at)] = byte;
+            // Whatever is taken for a record is one: it can be written and read again.
+            if let Ok(read) = Record::from_json(&changed, &record.id) {
+                prop_assert_eq!(Record::from_json(&read.to_json(), &record.id), Ok(read));
+            }
+        }
     }
 }

@@ -77,20 +77,24 @@ fn without_values(text: &str) -> String {
         out.push_str(before);
         rest = after;
         if is_secret(name)
-            && let Some((between, value)) = value_after(name, after)
+            && let Some((between, value)) = value_after(before[..start].chars().next_back(), name, after)
             && !is_harmless(value)
         {
-            out.push_str(between);
-            out.push_str(HIDDEN);
+            let quote = QUOTES.into_iter().find(|quote| value.starts_with(quote)).unwrap_or_default();
+            out.push_str(&format!("{between}{quote}{HIDDEN}{quote}"));
             rest = &after[between.len() + value.len()..];
         }
     }
     out + rest
 }
 
-/// What stands between a name and its value, and the value, if the text after the name has one.
-fn value_after<'a>(name: &str, after: &'a str) -> Option<(&'a str, &'a str)> {
-    let unquoted = after.strip_prefix(['"', '\'']).unwrap_or(after);
+/// What a value can be enclosed in; the first one in JSON within double quotes.
+const QUOTES: [&str; 3] = [r#"\""#, "\"", "'"];
+
+/// What stands between a name and its value, and the value with its quotes, if the text after the name has one.
+/// `before` is what the name comes right after: with a quote there, the value goes on to the closing one.
+fn value_after<'a>(before: Option<char>, name: &str, after: &'a str) -> Option<(&'a str, &'a str)> {
+    let unquoted = QUOTES.iter().find_map(|quote| after.strip_prefix(quote)).unwrap_or(after);
     let quoted = unquoted.len() < after.len();
     let next = unquoted.trim_start();
     let is_header = next.starts_with(": ") && !quoted;
@@ -103,13 +107,37 @@ fn value_after<'a>(name: &str, after: &'a str) -> Option<(&'a str, &'a str)> {
         let is_value = name.starts_with('-') && value.len() < unquoted.len() && !value.starts_with('-');
         is_value.then_some(value)?
     };
-    let length = match value.chars().next() {
+    let length = match before {
         // `Authorization: Bearer x` has blanks in its value.
         _ if is_header => value.find(['"', '\'', '\n']),
-        Some(quote @ ('"' | '\'')) => value[1..].find(quote).map(|end| end + 2),
-        _ => value.find(|c: char| c.is_whitespace() || matches!(c, '&' | ';' | '|')),
+        Some(quote @ ('"' | '\'')) if !quoted => value.find(quote),
+        _ => match value.strip_prefix(QUOTES[0]) {
+            Some(inner) => inner.find(QUOTES[0]).map(|end| end + 2 * QUOTES[0].len()),
+            None => end_of(value),
+        },
     };
     Some((&after[..after.len() - value.len()], &value[..length.unwrap_or(value.len())]))
+}
+
+/// Where a value ends that a shell or JSON reads: behind `\` and in quotes nothing ends it. A quote within an unquoted
+/// one may as well be the end of what is around it.
+fn end_of(value: &str) -> Option<usize> {
+    let quoted = value.starts_with(['"', '\'']);
+    let mut open = None;
+    let mut rest = value.char_indices();
+    while let Some((at, c)) = rest.next() {
+        match (open, c) {
+            (None | Some('"'), '\\') => drop(rest.next()),
+            (Some(quote), _) if c == quote => open = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') if quoted => open = Some(c),
+            (None, ',' | '}' | ']' | ')') if quoted => return Some(at),
+            (None, '&' | ';' | '|') => return Some(at),
+            (None, c) if c.is_whitespace() => return Some(at),
+            (None, _) => {}
+        }
+    }
+    None
 }
 
 /// `postgres://me:secret@host` without what stands before the `@`.
@@ -131,6 +159,8 @@ fn without_passwords(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn shown(argv: &[&str]) -> Vec<String> {
@@ -164,18 +194,22 @@ mod tests {
         let table = [
             ("x --token=abc; y", "x --token=***; y"),
             ("x --token abc && y", "x --token *** && y"),
-            ("x --token 'a b c' y", "x --token *** y"),
-            ("x --password=\"a b\" y", "x --password=*** y"),
+            ("x --token 'a b c' y", "x --token '***' y"),
+            ("x --password=\"a b\" y", "x --password=\"***\" y"),
             ("x --keep --token abc", "x --keep --token ***"),
-            ("x '--token' 'a b'", "x '--token' ***"),
-            ("x --password 'never closed", "x --password ***"),
+            ("x '--token' 'a b'", "x '--token' '***'"),
+            ("x --password 'never closed", "x --password '***'"),
             ("NODE_ENV=development API_KEY=abc vite", "NODE_ENV=development API_KEY=*** vite"),
             ("--token=a b c", "--token=***"),
             ("curl -H 'Authorization: Bearer a.b' u", "curl -H 'Authorization: ***' u"),
             ("Cookie: a=b; c=d", "Cookie: ***"),
-            (r#"{"token":"abc","b":1}"#, r#"{"token":***,"b":1}"#),
-            (r#"{"password" : "a b"}"#, r#"{"password" : ***}"#),
-            (r#"["--token","abc"]"#, r#"["--token",***]"#),
+            (r#"{"token":"abc","b":1}"#, r#"{"token":"***","b":1}"#),
+            (r#"{"password" : "a b"}"#, r#"{"password" : "***"}"#),
+            (r#"["--token","abc"]"#, r#"["--token","***"]"#),
+            (r#"{"token":"a\"b","c":1}"#, r#"{"token":"***","c":1}"#),
+            (r#"curl -d "{\"token\":\"a b\",\"c\":1}""#, r#"curl -d "{\"token\":\"***\",\"c\":1}""#),
+            (r"x --token=a\ b --token='a'\''b c' d", r"x --token=*** --token='***' d"),
+            ("env 'DB_PASSWORD=a b' x", "env 'DB_PASSWORD=***' x"),
             ("x http://a:b@c http://d:e@f/g", "x http://***@c http://***@f/g"),
             ("x 'http://a/?token=abc&b=c'", "x 'http://a/?token=***&b=c'"),
             // What a variable holds is not in the argument.
@@ -199,5 +233,62 @@ mod tests {
         }
         let odd = crate::sys::testing::not_utf8();
         assert_eq!(redacted(std::slice::from_ref(&odd)), [odd]);
+    }
+
+    /// How a value with blanks and quotes is written in a script, in JSON, and bare.
+    fn ways_to_write(secret: &str) -> Vec<String> {
+        let json = serde_json::to_string(secret).unwrap();
+        let shell = format!("'{}'", secret.replace('\'', r"'\''"));
+        let double = format!("\"{}\"", secret.replace(['\\', '"', '$', '`'], "_"));
+        vec![json, shell, double]
+    }
+
+    fn inside_quotes(secret: &str) -> String {
+        serde_json::to_string(secret).unwrap().replace('"', r#"\""#)
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn no_secret_survives_however_it_is_written(
+            inner in "[ a-z\"'\\\\;&|=,:/?#@{}\\[\\]-]{0,12}",
+            name in "(--)?(api-key|token|DB_PASSWORD|authToken|jwt)",
+            more in "[ a-z=-]{0,8}",
+        ) {
+            // What must not be seen is marked, so that it is found whatever stands around it.
+            let secret = format!("QZ{inner}ZQ");
+            let word = secret.replace(|c: char| !c.is_alphanumeric(), "");
+            let mut lines = vec![
+                vec![format!("--{name}"), secret.clone()],
+                vec![format!("{name}={secret}")],
+                vec![format!("x {name}={word} {more}")],
+                vec![format!("x --{name} {word} {more}")],
+                vec![format!("http://me:{word}@host/{more}")],
+                vec![format!("http://host/?{name}={word}&x=1")],
+            ];
+            let plain = secret.replace(['\'', '"', '\\'], "_");
+            lines.push(vec![format!("x '{name}={plain}' {more}")]);
+            lines.push(vec![format!(r#"x -d "{{\"{name}\":{}}}" {more}"#, inside_quotes(&plain))]);
+            for written in ways_to_write(&secret) {
+                lines.push(vec![format!("{{\"a\":1,\"{name}\": {written},\"b\":2}}")]);
+                lines.push(vec![format!("{{\"{name}\":{written}}}")]);
+                lines.push(vec![format!("x {name}={written} {more}")]);
+                lines.push(vec![format!("x --{name} {written}; {more}")]);
+            }
+            for line in lines {
+                let line: Vec<&str> = line.iter().map(String::as_str).collect();
+                let once = shown(&line);
+                let seen = once.join(" ");
+                prop_assert!(!seen.contains("QZ") && !seen.contains("ZQ"), "{line:?} became {seen}");
+            }
+        }
+
+        #[test]
+        fn what_is_redacted_stays_as_it_is(line in "([a-z=:,\"' {}&/?@-]|\"token\":\"a b\"|'--token' 'a'|token|--key|https?://|password|Cookie: ){0,20}") {
+            let once = shown(&["x", &line]);
+            let twice = shown(&once.iter().map(String::as_str).collect::<Vec<_>>());
+            prop_assert_eq!(twice, once);
+        }
     }
 }

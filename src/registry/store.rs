@@ -256,7 +256,6 @@ fn set_aside(path: &Path, reason: &str) -> String {
     }
 }
 
-/// The content of a file that is regular, and small enough for a record.
 #[cfg(test)]
 #[path = "store_tests.rs"]
 pub(crate) mod tests;

@@ -230,3 +230,16 @@ fn a_thousand_records_are_listed_soon_and_cost_a_start_nothing() {
     println!("1000 stopped records: ghosts {ghosts:?}, list {:?}", start.elapsed());
     assert!(ghosts < Duration::from_millis(100));
 }
+
+#[test]
+fn what_a_run_left_that_was_killed_while_it_wrote_goes_with_the_next_claim() {
+    let (_folder, registry) = registry();
+    let id = record(7, "aa").id;
+    drop(claim(&registry, &id, "aa"));
+    let unfinished = registry.server(&id).join(".server.json.a1B2c3");
+    fs::write(&unfinished, "{\"versi").unwrap();
+    crate::testing::eventually("the lock is free", || {
+        matches!(registry.claim(&id, "bb"), Ok(Claiming::Ours(_)))
+    });
+    assert!(!unfinished.exists() && registry.server(&id).join("lock").exists());
+}

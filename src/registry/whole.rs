@@ -8,6 +8,7 @@ use crate::sys::files::{self, Access};
 /// No record comes near this size; a file that is larger is none.
 const LARGEST_RECORD: u64 = 1 << 20;
 
+/// The content of a file that is regular, and small enough for a record.
 pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = files::open_regular(path, Access::Read)?;
     // Nearly all of them fit into one read, and lists are long. Less than asked for is the end of a regular file.
@@ -33,9 +34,12 @@ pub(crate) enum Until {
     Safe,
 }
 
+/// How the name of a file begins that is being written.
+pub(super) const UNFINISHED: &str = ".server.json.";
+
 /// A name that only this user can read, on the same file system, renamed over the old one.
 pub(crate) fn replace(folder: &Path, path: &Path, content: &[u8], until: Until) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".server.json.").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
     file.write_all(content)?;
     match until {
         Until::Seen => {}

@@ -41,6 +41,7 @@ mod registry_files;
 mod registry_load;
 mod secrets;
 mod single_flight;
+mod soak;
 mod stable_ports;
 mod staying_alive;
 mod tauri;

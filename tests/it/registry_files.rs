@@ -30,7 +30,7 @@ const THINGS: [Thing; 6] = [
 /// A start of `shop`, which must run its command and answer at once.
 fn start(scratch: &Scratch, case: &str) -> String {
     let start = Instant::now();
-    let mut command = scratch.devrun(["--ready", "none", "--name", "shop", "--port-range", "4600-4609"]);
+    let mut command = scratch.devrun(["--ready", "none", "--name", "shop", "--port-range", "6260-6269"]);
     command.args(["--", "sh", "-c", "exit 3"]);
     let outcome = Running::spawn(command).outcome(SOON);
     assert_eq!(outcome.ended, Ended::Status(3), "{case}: {outcome}");
@@ -44,7 +44,7 @@ fn known() -> Scratch {
     let scratch = Scratch::new();
     for name in ["sound", "shop"] {
         let run =
-            scratch.devrun(["--ready", "none", "--name", name, "--port-range", "4600-4609", "--", "true"]);
+            scratch.devrun(["--ready", "none", "--name", name, "--port-range", "6260-6269", "--", "true"]);
         assert_eq!(Running::spawn(run).outcome(SOON).ended, Ended::Status(0));
     }
     scratch

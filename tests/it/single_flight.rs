@@ -69,6 +69,21 @@ fn when_the_one_that_starts_it_is_killed_the_next_one_does() {
 }
 
 #[test]
+fn nobody_is_led_to_a_server_whose_devrun_was_killed_and_that_is_ending() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=plain cleanup=600");
+    let mut first = scratch.run("", &fixture);
+    let ready = first.ready();
+    first.signal(Signal::KILL);
+    let mut second = scratch.run("", &fixture);
+    assert_eq!(second.ready().port, ready.port);
+    assert_eq!(get(&ready.url), scratch.mark);
+    assert_eq!(starts(&fixture.notes()), 2);
+    second.stop();
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
 fn whoever_holds_it_and_is_stopped_is_named_within_two_seconds() {
     let scratch = Scratch::new();
     let fixture = scratch.fixture("shape=plain serve=mute");

@@ -9,9 +9,9 @@ fn eight_servers_restarted_in_a_crowd_keep_their_ports() {
     let round = |round: usize| -> Vec<u16> {
         let fixtures: Vec<_> = (0..8).map(|_| scratch.fixture("shape=alone")).collect();
         let start = |(number, fixture)| {
-            // Ten ports for eight: everybody's search runs into the others.
+            // Ten ports for eight: everybody's search runs into the others. Where no other test looks for one.
             let options =
-                format!("--ready none --stop-timeout 500ms --port-range 4700-4709 --name s{number}");
+                format!("--ready none --stop-timeout 500ms --port-range 6200-6209 --name s{number}");
             scratch.run(&options, fixture)
         };
         let mut runs: Vec<_> = fixtures.iter().enumerate().map(start).collect();
@@ -71,17 +71,17 @@ fn a_server_whose_record_was_damaged_finds_its_port_again() {
         (run.ready().port, run)
     };
     // The shop is pushed off the port from which its search starts.
-    let (derived, other) = start("shop", "4720-4739");
+    let (derived, other) = start("shop", "6220-6239");
     other.stop();
     let records = scratch.server_folders();
     std::fs::remove_dir_all(&records[0]).unwrap();
     let holder = std::net::TcpListener::bind(("127.0.0.1", derived)).unwrap();
-    let (port, run) = start("shop", "4720-4739");
+    let (port, run) = start("shop", "6220-6239");
     assert_ne!(port, derived);
     run.stop();
     drop(holder);
     std::fs::write(scratch.record_path(), "{").unwrap();
     // Somebody else has it now.
     std::fs::write(scratch.state().join("ports").join(derived.to_string()), "00000000000000ff\n").unwrap();
-    assert_eq!(start("shop", "4720-4739").0, port);
+    assert_eq!(start("shop", "6220-6239").0, port);
 }

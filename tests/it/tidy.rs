@@ -137,7 +137,7 @@ impl Source {
     }
 
     fn is_test(&self) -> bool {
-        self.path.ends_with("tests.rs") || self.path.ends_with("/testing.rs")
+        ["tests.rs", "/testing.rs", "/properties.rs"].iter().any(|end| self.path.ends_with(end))
     }
 }
 

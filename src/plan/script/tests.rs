@@ -47,7 +47,10 @@ fn the_one_known_server_gets_its_port_wherever_it_stands() {
         "'vite'@",
         "NODE_OPTIONS=\"--max-old-space-size=4096 $X\" vite@",
         "if true; then vite@; fi",
+        "if true; then (cd web && vite@); fi",
         "vite@ \\\n --open",
+        "vi\\\nte@",
+        "vite@ &>log",
     ] {
         let expected = script.replace('@', &format!(" {FLAGS}"));
         assert_eq!(rewritten(&script.replace('@', ""), true), expected);
@@ -122,6 +125,12 @@ fn what_is_not_understood_stays_as_it_is() {
         "devrun -- vite",
         "devrun vite --port 3000",
         "case x in vite) vite;; esac",
+        "if true; then case x in y|vite) z;; esac; fi",
+        "vite() { node server.js; }; vite",
+        "-- vite",
+        "--",
+        "vite\r\n",
+        "echo $'\\' vite '",
         "node server.js",
         "echo 'vite dev'",
         "npm exec vite",

@@ -40,13 +40,15 @@ impl Stat {
             sid: number(6)?,
             terminal: field(7)?.parse().ok()?,
             start: field(22)?.parse().ok()?,
-            ticks: (14..=17).filter_map(|at| field(at)?.parse::<u64>().ok()).sum(),
+            ticks: (14..=17).filter_map(|at| field(at)?.parse().ok()).fold(0, u64::saturating_add),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -68,6 +70,21 @@ mod tests {
         );
         for cut in [&b""[..], b"42", b"42 (", b"42 (a", b"42 )a(", b"42 (a)", b"42 (a) S 1 2 3"] {
             assert_eq!(Stat::parse(cut), None, "{cut:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn no_name_changes_a_field(name: Vec<u8>, numbers in proptest::collection::vec(0..=i64::MAX as u64, 49), junk: Vec<u8>) {
+            let fields: Vec<String> = numbers.iter().map(u64::to_string).collect();
+            let line = [b"42 (", name.as_slice(), b") S 1 ", fields.join(" ").as_bytes(), b"\n"].concat();
+            // Those that come after the name's end are the process's own.
+            let expected = numbers[22 - 5];
+            prop_assert_eq!(Stat::parse(&line).map(|stat| stat.start), Some(expected));
+            Stat::parse(&junk);
+            Stat::parse(&[b"1 (a) ", junk.as_slice()].concat());
         }
     }
 }

@@ -158,6 +158,8 @@ fn parse_ip(hex: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -221,5 +223,33 @@ mod tests {
         let mut found = Vec::new();
         read_rows(Pieces(text.as_bytes()), &mut found).unwrap();
         assert_eq!(found.len(), 5000);
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn any_answer_and_any_table_come_to_an_end(
+            bytes: Vec<u8>,
+            length in 0_u32..200,
+            kind: u16,
+            text in "([0-9A-F: \n+é]|00000000:0000 |0A |0100007F:){0,40}",
+        ) {
+            let mut found = Vec::new();
+            read_messages(&bytes, &mut found);
+            let header = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 10], &bytes].concat();
+            read_messages(&header, &mut found);
+            read_messages(&header.repeat(3), &mut found);
+            let _ = read_rows(bytes.as_slice(), &mut found);
+            let _ = read_rows(text.as_bytes(), &mut found);
+        }
+
+        #[test]
+        fn a_row_of_the_kernel_says_what_was_bound(ip: [u8; 4], port: u16, uid: u32, inode: u32) {
+            let hex = format!("{:08X}", u32::from_ne_bytes(ip));
+            let row = format!(" 7: {hex}:{port:04X} 00000000:0000 0A 0:0 00:0 0 {uid} 0 {inode} 1 0 100");
+            let expected = Listener { ip: IpAddr::from(ip), port, uid, inode: inode.into() };
+            prop_assert_eq!(parse_row(row.as_bytes()), Some(expected));
+        }
     }
 }

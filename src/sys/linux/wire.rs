@@ -142,6 +142,8 @@ pub(super) fn receive(socket: &OwnedFd, flags: RecvFlags) -> rustix::io::Result<
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
     use super::*;
@@ -156,5 +158,23 @@ mod tests {
         let received = receive(&front, RecvFlags::empty()).unwrap().and_then(|bytes| Report::decode(&bytes));
         assert_eq!(received, Some(Report::Empty { killed: 7 }));
         assert_eq!(receive(&front, RecvFlags::empty()).unwrap(), None);
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn a_packet_is_what_was_sent_or_none(bytes: [u8; LENGTH], tag in 0_i32..12) {
+            let mut packet = bytes;
+            packet[..4].copy_from_slice(&tag.to_ne_bytes());
+            for bytes in [bytes, packet] {
+                if let Some(report) = Report::decode(&bytes) {
+                    prop_assert_eq!(Report::decode(&report.encode()), Some(report));
+                }
+                if let Some(order) = Order::decode(&bytes) {
+                    prop_assert_eq!(Order::decode(&order.encode()), Some(order));
+                }
+            }
+        }
     }
 }

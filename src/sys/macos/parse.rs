@@ -121,6 +121,8 @@ pub(in crate::sys) fn words(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -195,5 +197,44 @@ mod tests {
         assert!(words(answer).any(|word| word == b"DEVRUN_ID=x"));
         assert!(!words(answer).any(|word| word == b"DEVRUN_ID=y"));
         assert_eq!(words(b"ab").collect::<Vec<_>>(), [b""]);
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::properties())]
+
+        #[test]
+        fn any_answer_is_read_or_none(
+            junk: Vec<u8>,
+            argv in proptest::collection::vec("[a-z ]{0,5}", 0..5),
+            environment in proptest::collection::vec("[A-Z]{1,3}=[a-z]{0,3}", 0..5),
+            count: i32,
+        ) {
+            arguments(&junk);
+            arguments(&[&count.to_ne_bytes()[..], &junk].concat());
+            let words = argv.iter().chain(&environment).map(|word| format!("{word}\0")).collect::<String>();
+            // The first argument is the program's name and never empty.
+            let whole = [&(argv.len() as i32 + 1).to_ne_bytes()[..], b"/bin/x\0\0\0x\0", words.as_bytes(), b"\0"].concat();
+            let read = arguments(&whole).expect("whole");
+            prop_assert_eq!(read.argv.len(), argv.len() + 1);
+            prop_assert_eq!(read.environment, environment.iter().map(|word| word.clone().into_bytes()).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn any_socket_is_read_or_none(bytes in proptest::collection::vec(any::<u8>(), SOCKET_BYTES)) {
+            listening(bytes.as_slice().try_into().expect("as long"));
+        }
+
+        #[test]
+        fn kinship_in_any_knot_comes_to_an_end(parents in proptest::collection::vec(0_u64..12, 0..12)) {
+            let births: Vec<_> = parents.into_iter().zip(0..).map(|(parent, id)| Birth { pid: 1, id, parent }).collect();
+            let mut known = Ids::with_room(16);
+            known.add(3);
+            descend(&mut known, &births);
+            let kin = |birth: &Birth| birth.id == 3 || known.has(birth.parent);
+            prop_assert!(births.iter().filter(|birth| known.has(birth.id)).all(kin));
+            let before = known.len();
+            descend(&mut known, &births);
+            prop_assert_eq!(known.len(), before);
+        }
     }
 }
