@@ -27,6 +27,42 @@ use crate::supervise::{self, Outcome};
 const READY_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// A dev server that is to be started. Made by [`Server::command`].
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use devrun::{Event, Port, PortRange, RestartPolicy, Server, StopSignal};
+///
+/// let port = |number| Port::new(number).expect("not 0");
+/// let server = Server::command("npm")
+///     .args(["run", "dev"])
+///     .arg("--verbose")
+///     .current_dir("web")
+///     .env("NODE_ENV", "development")
+///     .name("shop")
+///     // Where: this port if it is free, else another one of the range.
+///     .port(port(4200))
+///     .port_range(PortRange::new(port(4200), port(4299)).expect("upwards"))
+///     .extra_port("API_PORT", "api")
+///     // When it counts as ready, and how long that may take.
+///     .ready_path("/health")
+///     .ready_timeout(Duration::from_secs(60))
+///     // What happens then.
+///     .health_interval(Duration::from_secs(10))
+///     .health_retries(2)
+///     .restart(RestartPolicy::OnFailure(3))
+///     .on_event(|event| {
+///         if let Event::Unhealthy { seen } = event {
+///             eprintln!("it hangs: {seen:?}");
+///         }
+///     })
+///     // How it ends.
+///     .stop_signal(StopSignal::Int)
+///     .stop_timeout(Duration::from_secs(2))
+///     .start()?;
+/// println!("{} and the API on {:?}", server.url(), server.extra_port("api"));
+/// # Ok::<(), devrun::Error>(())
+/// ```
 pub struct Builder {
     request: Request,
     environment: Vec<(OsString, OsString)>,

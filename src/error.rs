@@ -3,6 +3,18 @@
 use std::fmt;
 
 /// A failure of devrun, told in three parts: what happened, why, and what to do.
+///
+/// ```
+/// use devrun::{Kind, Server};
+///
+/// let error = Server::command("no-such-program-here").start().unwrap_err();
+/// assert_eq!(error.kind(), Kind::NotFound);
+/// assert_eq!(error.kind().exit_code(), 127);
+/// println!("{}", error.what());
+/// if let Some(hint) = error.what_to_do() {
+///     println!("try: {hint}");
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,

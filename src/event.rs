@@ -9,6 +9,20 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Port;
 
 /// One thing that happened. `--json` prints each as one JSON object a line, tagged by `event`.
+///
+/// ```
+/// use devrun::Event;
+///
+/// fn short(event: &Event) -> String {
+///     match event {
+///         Event::Ready { url, ms, .. } => format!("{url} after {ms} ms"),
+///         Event::Restarting { reason, in_ms, .. } => format!("{reason}; again in {in_ms} ms"),
+///         Event::Ended { exit, .. } => format!("over: {exit}"),
+///         other => format!("{other:?}"),
+///     }
+/// }
+/// assert_eq!(short(&Event::Healthy), "Healthy");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -154,6 +168,13 @@ pub enum Event {
 }
 
 /// What is seen of a server that is not ready yet.
+///
+/// ```
+/// use devrun::{Event, Seen};
+///
+/// let told = |event: &Event| matches!(event, Event::Waiting { seen: Seen::NothingListens, .. });
+/// assert!(told(&Event::Waiting { ms: 30_000, seen: Seen::NothingListens }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seen {
@@ -180,6 +201,13 @@ impl Seen {
 }
 
 /// Why a tree is stopped.
+///
+/// ```
+/// use devrun::{Event, StopCause};
+///
+/// let by_itself = |event: &Event| matches!(event, Event::Stopping { cause: StopCause::LeaderExited });
+/// assert!(!by_itself(&Event::Stopping { cause: StopCause::Asked }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -209,6 +237,13 @@ pub enum StopCause {
 }
 
 /// How a process ended.
+///
+/// ```
+/// use devrun::Exit;
+///
+/// assert_eq!(Exit::Code(3).to_string(), "status 3");
+/// assert_eq!(Exit::Signal(15).to_string(), "signal 15");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exit {
@@ -228,6 +263,16 @@ impl std::fmt::Display for Exit {
 }
 
 /// A process that was not ended.
+///
+/// ```
+/// use devrun::{Left, LeftWhy};
+///
+/// fn spared(left: &[Left]) -> Vec<&str> {
+///     left.iter().filter(|left| left.why == LeftWhy::Spared).map(|left| left.name.as_str()).collect()
+/// }
+/// let browser = Left { pid: 812, name: "chromium".into(), why: LeftWhy::Spared };
+/// assert_eq!(spared(&[browser]), ["chromium"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// Its pid.

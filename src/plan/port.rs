@@ -6,6 +6,13 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// A TCP port, 1 to 65535.
+///
+/// ```
+/// use devrun::Port;
+///
+/// assert_eq!(Port::new(0), None);
+/// assert_eq!("4123".parse::<Port>().map(Port::get), Ok(4123));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Port(NonZeroU16);
@@ -37,6 +44,15 @@ impl FromStr for Port {
 }
 
 /// An inclusive range of ports, written `3000-4999`.
+///
+/// ```
+/// use devrun::{Port, PortRange};
+///
+/// let range: PortRange = "4200-4299".parse()?;
+/// assert!(range.contains(Port::new(4250).unwrap()));
+/// assert_eq!(range.numbers().count(), 100);
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortRange {
     first: Port,

@@ -162,6 +162,13 @@ pub(crate) enum IfRunning {
 
 /// Whether a server that ended, or that does not answer any more, is started again. The waits between get longer,
 /// from a quarter of a second to half a minute; ten seconds of readiness start the count anew.
+///
+/// ```no_run
+/// use devrun::{RestartPolicy, Server};
+///
+/// let server = Server::command("vite").restart(RestartPolicy::OnFailure(5)).start()?;
+/// # Ok::<(), devrun::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RestartPolicy {
     /// It is not: the default.
@@ -191,6 +198,13 @@ pub(crate) struct StopPolicy {
 }
 
 /// The signal that asks a tree to end. Windows has none of them: there the tree is ended at once.
+///
+/// ```no_run
+/// use devrun::{Server, StopSignal};
+///
+/// let server = Server::command("nginx").stop_signal(StopSignal::Quit).start()?;
+/// # Ok::<(), devrun::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StopSignal {
     /// SIGTERM: the default.
