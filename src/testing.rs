@@ -21,9 +21,3 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 pub(crate) fn properties() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, max_shrink_time: 20_000, ..ProptestConfig::default() }
 }
-
-/// The same where each case starts processes.
-pub(crate) fn properties_with_processes() -> ProptestConfig {
-    let usual = properties();
-    ProptestConfig { cases: usual.cases.div_ceil(4), max_shrink_iters: 200, ..usual }
-}

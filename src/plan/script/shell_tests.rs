@@ -97,8 +97,14 @@ fn piece() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Each case starts processes.
+fn fewer() -> ProptestConfig {
+    let usual = crate::testing::properties();
+    ProptestConfig { cases: usual.cases.div_ceil(4), max_shrink_iters: 200, ..usual }
+}
+
 proptest! {
-    #![proptest_config(crate::testing::properties_with_processes())]
+    #![proptest_config(fewer())]
 
     #[test]
     fn a_rewritten_script_runs_the_same_commands_but_for_the_added_words(
