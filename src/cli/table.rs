@@ -202,7 +202,7 @@ mod tests {
 
     fn shown(columns: Option<usize>) -> String {
         let rows = [
-            row(["shop", "http://localhost:3100", "~/work/shop", "main"]),
+            row(["shop", "http://localhost:3100", "~/code/shop", "main"]),
             row(["straße-日本", "http://localhost:3200", "~", "fix/cart-total"]),
         ];
         table(Screen { columns, colour: false }, &COLUMNS, &rows)
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(
             shown(None),
             "NAME         URL                    FOLDER       BRANCH\n\
-             shop         http://localhost:3100  ~/work/shop  main\n\
+             shop         http://localhost:3100  ~/code/shop  main\n\
              straße-日本  http://localhost:3200  ~            fix/cart-total\n"
         );
         let empty = [row(["a", "x", "", "b"])];

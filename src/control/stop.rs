@@ -31,7 +31,8 @@ pub(crate) fn stop(registry: &Registry, record: &Record) -> Result<(), Error> {
     registry::stop(registry, record)
 }
 
-/// Waits for the end of the run: first without looking for that of its guard, which lives until the tree is empty.
+/// Waits for the end of the run: first, without looking again and again, for that of its guard, which lives until the
+/// tree is empty; then for the lock.
 fn ended(registry: &Registry, record: &Record) -> bool {
     let deadline = Instant::now() + record.stop_timeout() + PATIENCE;
     if let Some(Ok(Some(guard))) = record.guard.as_ref().map(Process::open) {

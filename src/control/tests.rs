@@ -101,7 +101,9 @@ fn who_says_what_is_no_question_gets_an_answer_and_changes_nothing() {
             let _ = stream.write_all(question).await;
             let mut answer = String::new();
             let _ = stream.read_to_string(&mut answer).await;
-            assert!(answer.is_empty() || answer.lines().nth(1).is_none_or(|l| l.contains("\"ok\":false")));
+            // What is too long may be hung up on; all else is answered.
+            let refused = answer.lines().nth(1).is_some_and(|line| line.contains("\"ok\":false"));
+            assert!(refused || question.len() > 1000, "{answer}");
         }
         // Nor does one that says nothing keep the others out.
         let silent = connect_control(&socket).await.unwrap();

@@ -157,31 +157,9 @@ pub(crate) fn step(state: State, input: Input, now: Duration) -> (State, Option<
 }
 
 fn stop(cause: StopCause, now: Duration) -> (State, Option<Act>) {
-    let grace = match cause {
-        StopCause::HangUp | StopCause::OwnerGone(_) => Grace::Short,
-        StopCause::Keyboard(_)
-        | StopCause::Signal(_)
-        | StopCause::LeaderExited
-        | StopCause::ReadyTimeout
-        | StopCause::Asked
-        | StopCause::Stranger
-        | StopCause::Restart
-        | StopCause::Unhealthy
-        | StopCause::ThenEnded => Grace::Policy,
-    };
-    let signalled = match cause {
-        StopCause::Keyboard(_) => Signalled::Foreground,
-        StopCause::Signal(_)
-        | StopCause::HangUp
-        | StopCause::OwnerGone(_)
-        | StopCause::LeaderExited
-        | StopCause::ReadyTimeout
-        | StopCause::Asked
-        | StopCause::Stranger
-        | StopCause::Restart
-        | StopCause::Unhealthy
-        | StopCause::ThenEnded => Signalled::Nobody,
-    };
+    let grace = if nobody_waits(&cause) { Grace::Short } else { Grace::Policy };
+    let typed = matches!(cause, StopCause::Keyboard(_));
+    let signalled = if typed { Signalled::Foreground } else { Signalled::Nobody };
     let for_good = is_for_good(&cause);
     (State::Stopping { cause, at: now, for_good }, Some(Act::Stop { grace, signalled }))
 }
@@ -203,8 +181,24 @@ pub(crate) fn is_meant_as_second(first: &StopCause, second: &StopCause, since: D
     }
 }
 
+/// Whether there is nobody any more who would wait for a long grace period.
+pub(crate) fn nobody_waits(cause: &StopCause) -> bool {
+    match cause {
+        StopCause::HangUp | StopCause::OwnerGone(_) => true,
+        StopCause::Keyboard(_)
+        | StopCause::Signal(_)
+        | StopCause::LeaderExited
+        | StopCause::ReadyTimeout
+        | StopCause::Asked
+        | StopCause::Stranger
+        | StopCause::Restart
+        | StopCause::Unhealthy
+        | StopCause::ThenEnded => false,
+    }
+}
+
 /// Whether a server that stops for this is never started again, whatever the policy.
-fn is_for_good(cause: &StopCause) -> bool {
+pub(crate) fn is_for_good(cause: &StopCause) -> bool {
     match cause {
         StopCause::Keyboard(_)
         | StopCause::Signal(_)

@@ -4,22 +4,8 @@ use std::collections::HashSet;
 
 use super::again::retry;
 use super::*;
-use crate::event::Exit;
+use crate::event::{CAUSES, Exit};
 use crate::plan::RestartPolicy;
-
-const CAUSES: [StopCause; 11] = [
-    StopCause::Keyboard(2),
-    StopCause::Signal(15),
-    StopCause::HangUp,
-    StopCause::OwnerGone(7),
-    StopCause::LeaderExited,
-    StopCause::ReadyTimeout,
-    StopCause::Asked,
-    StopCause::Stranger,
-    StopCause::Restart,
-    StopCause::Unhealthy,
-    StopCause::ThenEnded,
-];
 
 fn inputs() -> Vec<Input> {
     let mut all = vec![

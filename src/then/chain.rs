@@ -69,7 +69,9 @@ pub(super) fn step(stage: &Stage, input: &Input, since: Duration, shared: bool) 
             acts.extend(told.then(|| Act::Tell(cause.clone())));
             (stage, acts)
         }
-        (Stage::Running, Input::ServerStopping(cause)) if is_the_end(cause) => end(cause.clone(), true),
+        (Stage::Running, Input::ServerStopping(cause)) if lifecycle::is_for_good(cause) => {
+            end(cause.clone(), true)
+        }
         (Stage::Running, Input::ServerEnded) => end(StopCause::LeaderExited, true),
         (Stage::Running, Input::Exited) => {
             let (stage, mut acts) = end(StopCause::ThenEnded, true);
@@ -97,7 +99,7 @@ pub(super) fn step(stage: &Stage, input: &Input, since: Duration, shared: bool) 
 }
 
 fn end(cause: StopCause, told: bool) -> (Stage, Vec<Act>) {
-    let short = matches!(cause, StopCause::HangUp | StopCause::OwnerGone(_));
+    let short = lifecycle::nobody_waits(&cause);
     (Stage::Ending { cause: cause.clone(), told }, vec![Act::End { cause, short }])
 }
 
@@ -119,54 +121,13 @@ fn again(cause: &StopCause, told: bool, second: &StopCause, since: Duration) -> 
 
 /// Whether the server is to stop at the same time: it has the signal already, or nobody is there to wait.
 fn at_once(cause: &StopCause, shared: bool) -> bool {
-    match cause {
-        StopCause::Keyboard(_) => shared,
-        StopCause::HangUp | StopCause::OwnerGone(_) => true,
-        StopCause::Signal(_)
-        | StopCause::LeaderExited
-        | StopCause::ReadyTimeout
-        | StopCause::Asked
-        | StopCause::Stranger
-        | StopCause::Restart
-        | StopCause::Unhealthy
-        | StopCause::ThenEnded => false,
-    }
-}
-
-/// Whether a server that stops for this is not started again.
-fn is_the_end(cause: &StopCause) -> bool {
-    match cause {
-        StopCause::Keyboard(_)
-        | StopCause::Signal(_)
-        | StopCause::HangUp
-        | StopCause::OwnerGone(_)
-        | StopCause::Asked => true,
-        StopCause::LeaderExited
-        | StopCause::ReadyTimeout
-        | StopCause::Stranger
-        | StopCause::Restart
-        | StopCause::Unhealthy
-        | StopCause::ThenEnded => false,
-    }
+    lifecycle::nobody_waits(cause) || (shared && matches!(cause, StopCause::Keyboard(_)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const CAUSES: [StopCause; 11] = [
-        StopCause::Keyboard(2),
-        StopCause::Signal(15),
-        StopCause::HangUp,
-        StopCause::OwnerGone(7),
-        StopCause::LeaderExited,
-        StopCause::ReadyTimeout,
-        StopCause::Asked,
-        StopCause::Stranger,
-        StopCause::Restart,
-        StopCause::Unhealthy,
-        StopCause::ThenEnded,
-    ];
+    use crate::event::CAUSES;
 
     fn inputs() -> Vec<Input> {
         let plain = [Input::Ready, Input::ServerEnded, Input::Exited, Input::Empty];
