@@ -2,14 +2,7 @@
 //! between.
 
 use crate::log_pty::{front, is_raw, line};
-use crate::support::{LIMIT, Proc, Pty, SOON, Scratch, eventually};
-
-fn stopped(pid: u32, expected: bool) {
-    eventually(SOON, || match Proc::of(pid) {
-        Some(found) if (found.state == 'T') == expected => Ok(()),
-        found => Err(format!("stopped should be {expected}: {found:?}")),
-    });
-}
+use crate::support::{LIMIT, Pty, SOON, Scratch, eventually, stopped};
 
 #[test]
 fn ctrl_z_stops_and_fg_and_bg_go_on() {
@@ -30,7 +23,7 @@ fn ctrl_z_stops_and_fg_and_bg_go_on() {
         if times == 1 {
             bash.type_in("bg\n");
             stopped(fixture.leader(), false);
-            is_not_raw_for_a_while(&bash);
+            is_not_raw(&bash);
         }
         bash.type_in("fg\n");
         stopped(fixture.leader(), false);
@@ -43,8 +36,8 @@ fn ctrl_z_stops_and_fg_and_bg_go_on() {
     bash.shows("over-130");
 }
 
-/// While the shell has the terminal, nobody else may change it; one look is a snapshot, so a few.
-fn is_not_raw_for_a_while(bash: &Pty) {
+/// While the shell has the terminal, nobody else may change it.
+fn is_not_raw(bash: &Pty) {
     bash.type_in("stty -a | grep -c -e '-opost'\n");
     bash.shows("\r\n0\r\n");
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Fixture, LIMIT, Proc, Pty, SOON, Scratch, Signal, eventually, get, kill};
+use crate::support::{Fixture, LIMIT, Proc, Pty, SOON, Scratch, Signal, eventually, get, heard, kill};
 
 const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
 
@@ -85,10 +85,7 @@ fn the_command_hears_of_the_size() {
     fixture.stands();
     is_raw(&pty);
     pty.resize(132);
-    eventually(SOON, || {
-        let signals = std::fs::read_to_string(&seen).unwrap_or_default();
-        if signals.contains("WINCH") { Ok(()) } else { Err(format!("signals: {signals}")) }
-    });
+    heard(&seen, "WINCH");
 }
 
 #[test]

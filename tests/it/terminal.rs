@@ -3,19 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Fixture, LIMIT, Proc, Pty, SOON, Scratch, Signal, eventually, kill};
+use crate::support::{Fixture, LIMIT, Pty, SOON, Scratch, Signal, eventually, heard, kill, stopped};
 
 const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
 
 fn line(options: &str, fixture: &Fixture) -> String {
     format!("{DEVRUN} --ready none {options} -- {}", fixture.line())
-}
-
-fn stopped(fixture: &Fixture, expected: bool) {
-    eventually(SOON, || match Proc::of(fixture.leader()) {
-        Some(leader) if (leader.state == 'T') == expected => Ok(()),
-        found => Err(format!("stopped should be {expected}: {found:?}")),
-    });
 }
 
 #[test]
@@ -29,13 +22,13 @@ fn ctrl_z_stops_and_fg_and_bg_go_on() {
         bash.is_foreground(fixture.leader());
         bash.type_in("\x1a");
         bash.shows_times("Stopped", times);
-        stopped(&fixture, true);
+        stopped(fixture.leader(), true);
         if times == 1 {
             bash.type_in("bg\n");
-            stopped(&fixture, false);
+            stopped(fixture.leader(), false);
         }
         bash.type_in("fg\n");
-        stopped(&fixture, false);
+        stopped(fixture.leader(), false);
     }
     bash.is_foreground(fixture.leader());
     bash.type_in("\x03");
@@ -51,7 +44,7 @@ fn a_job_started_in_the_background_runs_and_can_be_fetched() {
     let bash = Pty::bash(&scratch);
     bash.type_in(&format!("{} &\n", line("", &fixture)));
     fixture.stands();
-    stopped(&fixture, false);
+    stopped(fixture.leader(), false);
     bash.type_in("jobs\n");
     bash.shows("Running");
     bash.type_in("fg\n");
@@ -69,7 +62,7 @@ fn a_background_job_that_writes_under_tostop_waits_for_fg_as_it_does_without_dev
     bash.type_in("stty tostop; set -b\n");
     bash.type_in(&format!("{} &\n", line("--quiet", &fixture)));
     eventually(SOON, || fixture.member("leader").ok_or("not started".to_string()));
-    stopped(&fixture, true);
+    stopped(fixture.leader(), true);
     bash.shows("Stopped");
     bash.type_in("fg\n");
     fixture.stands();
@@ -108,10 +101,7 @@ fn the_command_has_the_terminal_and_hears_of_its_size() {
     pty.shows("tty-all");
     fixture.stands();
     pty.resize(132);
-    eventually(SOON, || {
-        let signals = std::fs::read_to_string(&seen).unwrap_or_default();
-        if signals.contains("WINCH") { Ok(()) } else { Err(format!("signals: {signals}")) }
-    });
+    heard(&seen, "WINCH");
 }
 
 #[test]

@@ -35,6 +35,24 @@ pub fn is_root(what: &str) -> bool {
     root
 }
 
+/// Waits until this process is stopped, or runs again.
+#[track_caller]
+pub fn stopped(pid: u32, expected: bool) {
+    eventually(SOON, || match Proc::of(pid) {
+        Some(found) if (found.state == 'T') == expected => Ok(()),
+        found => Err(format!("stopped should be {expected}: {found:?}")),
+    });
+}
+
+/// Waits until the fixture has written down this signal.
+#[track_caller]
+pub fn heard(signals: &std::path::Path, name: &str) {
+    eventually(SOON, || {
+        let signals = std::fs::read_to_string(signals).unwrap_or_default();
+        if signals.contains(name) { Ok(()) } else { Err(format!("signals: {signals}")) }
+    });
+}
+
 /// A port that nobody holds, outside the range from which devrun takes its own.
 pub fn free_port() -> u16 {
     portpicker::pick_unused_port().expect("a free port")
