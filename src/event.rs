@@ -236,22 +236,6 @@ pub enum StopCause {
     ThenEnded,
 }
 
-/// Each of them once, for tests over all.
-#[cfg(test)]
-pub(crate) const CAUSES: [StopCause; 11] = [
-    StopCause::Keyboard(2),
-    StopCause::Signal(15),
-    StopCause::HangUp,
-    StopCause::OwnerGone(7),
-    StopCause::LeaderExited,
-    StopCause::ReadyTimeout,
-    StopCause::Asked,
-    StopCause::Stranger,
-    StopCause::Restart,
-    StopCause::Unhealthy,
-    StopCause::ThenEnded,
-];
-
 /// How a process ended.
 ///
 /// ```

@@ -10,27 +10,25 @@ use super::verb::Servers;
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::manage;
-use crate::plan::Spare;
-use crate::registry::{Registry, end_ghosts, is_gone};
-use crate::spare;
+use crate::registry::Registry;
 
 /// Cleans up, or forgets one server; with `dry_run` says what would be done.
 pub(crate) fn run(dry_run: bool, forget: Option<&str>, style: Style) -> Result<ExitCode, Error> {
-    let done = match forget {
-        Some(name) => forget_one(name, dry_run)?,
+    let (done, all) = match forget {
+        Some(name) => (forget_one(name, dry_run)?, true),
         None => clean(dry_run, style)?,
     };
-    print(if done.is_empty() { "nothing to clean\n" } else { &done });
-    Ok(ExitCode::SUCCESS)
+    print(if done.is_empty() && all { "nothing to clean\n" } else { &done });
+    Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(Kind::Internal.exit_code()) })
 }
 
-fn clean(dry_run: bool, style: Style) -> Result<String, Error> {
-    let registry = Registry::open()?;
+/// What was done, and whether all of it could be.
+fn clean(dry_run: bool, style: Style) -> Result<(String, bool), Error> {
+    let cleaned = manage::clean(&Registry::open()?, dry_run);
     let warn = |text| render::event(style, &Event::Warning { text, hint: None });
     let would_end = if dry_run { "would end" } else { "ended" };
-    let spare = spare::list(&Spare::default());
     let mut done = String::new();
-    for ghosts in end_ghosts(&registry, &|info| spare.spares_pid(info.pid), dry_run) {
+    for ghosts in cleaned.ghosts {
         let name = escape_line(&ghosts.name);
         if !ghosts.ended.is_empty() {
             done += &format!("{would_end} what a crash of {name} had left: {}\n", list(&ghosts.ended));
@@ -39,17 +37,13 @@ fn clean(dry_run: bool, style: Style) -> Result<String, Error> {
             warn(format!("a crash of {name} left processes that can't be ended: {}", list(&ghosts.left)));
         }
     }
-    let (entries, problems) = registry.list();
-    problems.into_iter().for_each(warn);
-    for entry in entries.iter().filter(|entry| is_gone(&entry.record)) {
-        if !dry_run {
-            manage::stop(&registry, &entry.record)?;
-            registry.forget(&entry.record)?;
-        }
-        let (name, folder) = (escape_line(&entry.record.name), escape_line(&entry.record.cwd.lossy()));
+    cleaned.problems.into_iter().for_each(warn);
+    for record in &cleaned.forgotten {
+        let (name, folder) = (escape_line(&record.name), escape_line(&record.cwd.lossy()));
         done += &format!("{} {name}: its folder {folder} is gone\n", would_forget(dry_run));
     }
-    Ok(done)
+    cleaned.failed.iter().for_each(|error| render::error(style, error));
+    Ok((done, cleaned.failed.is_empty()))
 }
 
 fn forget_one(name: &str, dry_run: bool) -> Result<String, Error> {

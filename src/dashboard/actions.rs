@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 use super::routes::Action;
 use crate::error::{Error, Kind};
 use crate::manage;
-use crate::plan::{ServerId, Spare};
-use crate::registry::{Registry, end_ghosts};
-use crate::spare;
+use crate::plan::ServerId;
+use crate::registry::Registry;
 
 /// Does it. Starting returns when the server is ready, stopping when its tree is empty.
 pub(super) fn act(registry: &Registry, action: Action, id: &ServerId) -> Result<(), Error> {
@@ -53,24 +52,13 @@ pub(super) fn stop_all(registry: &Registry) -> Value {
 
 /// Ends what crashed runs have left, forgets the servers whose folder is gone.
 pub(super) fn clean(registry: &Registry) -> Value {
-    let spare = spare::list(&Spare::default());
-    let ghosts = end_ghosts(registry, &|info| spare.spares_pid(info.pid), false);
-    let ended: Vec<u32> = ghosts.iter().flat_map(|ghosts| ghosts.ended.clone()).collect();
-    let mut failed: Vec<String> = ghosts
-        .iter()
-        .filter(|ghosts| !ghosts.left.is_empty())
-        .map(|ghosts| {
-            format!("a crash of {} left processes that can't be ended: {:?}", ghosts.name, ghosts.left)
-        })
-        .collect();
-    let mut forgotten = Vec::new();
-    let (entries, _) = registry.list();
-    // A folder that can't be looked at, on a disk that is away, is not known to be gone.
-    for entry in entries.iter().filter(|entry| matches!(entry.record.folder().try_exists(), Ok(false))) {
-        match manage::stop(registry, &entry.record).and_then(|()| registry.forget(&entry.record)) {
-            Ok(()) => forgotten.push(entry.record.name.clone()),
-            Err(error) => failed.push(error.to_string()),
-        }
-    }
+    let cleaned = manage::clean(registry, false);
+    let ended: Vec<u32> = cleaned.ghosts.iter().flat_map(|ghosts| ghosts.ended.clone()).collect();
+    let left = cleaned.ghosts.iter().filter(|ghosts| !ghosts.left.is_empty());
+    let left = left.map(|ghosts| {
+        format!("a crash of {} left processes that can't be ended: {:?}", ghosts.name, ghosts.left)
+    });
+    let failed: Vec<String> = left.chain(cleaned.failed.iter().map(Error::to_string)).collect();
+    let forgotten: Vec<String> = cleaned.forgotten.into_iter().map(|record| record.name).collect();
     json!({ "ended_pids": ended, "forgotten": forgotten, "failed": failed })
 }

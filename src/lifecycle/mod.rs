@@ -8,7 +8,7 @@
 
 mod again;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::Duration;
 

@@ -4,8 +4,23 @@ use std::collections::HashSet;
 
 use super::again::retry;
 use super::*;
-use crate::event::{CAUSES, Exit};
+use crate::event::Exit;
 use crate::plan::RestartPolicy;
+
+/// Each of them once, for tests over all.
+pub(crate) const CAUSES: [StopCause; 11] = [
+    StopCause::Keyboard(2),
+    StopCause::Signal(15),
+    StopCause::HangUp,
+    StopCause::OwnerGone(7),
+    StopCause::LeaderExited,
+    StopCause::ReadyTimeout,
+    StopCause::Asked,
+    StopCause::Stranger,
+    StopCause::Restart,
+    StopCause::Unhealthy,
+    StopCause::ThenEnded,
+];
 
 fn inputs() -> Vec<Input> {
     let mut all = vec![

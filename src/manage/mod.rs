@@ -2,6 +2,7 @@
 //! a port. For the verbs and for the dashboard. Nothing here prints, parses arguments, or decides about a live tree:
 //! that is its front's.
 
+mod clean;
 mod find;
 mod log;
 mod restart;
@@ -11,6 +12,7 @@ mod view;
 mod wait;
 mod who;
 
+pub(crate) use clean::clean;
 pub(crate) use find::meant;
 pub(crate) use log::{LogReader, Part};
 pub(crate) use restart::restart;

@@ -12,7 +12,7 @@ mod store;
 mod whole;
 
 pub(crate) use claim::{Claim, Claiming, new_run_id};
-pub(crate) use ghosts::{end_ghosts, end_run};
+pub(crate) use ghosts::{Ghosts, end_ghosts, end_run};
 pub(crate) use gone::{is_gone, sweep};
 pub(crate) use holder::{Holder, holder_state};
 pub(crate) use record::{Phase, Record, RecordedExit, Text, now_ms};

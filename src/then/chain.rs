@@ -127,7 +127,7 @@ fn at_once(cause: &StopCause, shared: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::CAUSES;
+    use crate::lifecycle::tests::CAUSES;
 
     fn inputs() -> Vec<Input> {
         let plain = [Input::Ready, Input::ServerEnded, Input::Exited, Input::Empty];

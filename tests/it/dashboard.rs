@@ -215,3 +215,34 @@ fn what_a_tree_costs_is_told_while_somebody_looks() {
     let costs = events.until("usage", |costs| costs[&id]["processes"].as_u64() == Some(6)).1;
     assert!(costs[&id]["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 500_000), "{costs}");
 }
+
+#[test]
+fn cleaning_up_forgets_a_server_whose_folder_is_gone_and_none_whose_disk_is_away() {
+    let scratch = Scratch::new();
+    let known = |name: &str| {
+        let folder = scratch.write(&format!("{name}/readme"), "").parent().unwrap().to_path_buf();
+        let fixture = scratch.fixture("shape=alone");
+        let mut command = scratch.devrun(["-n", name, "--"]);
+        command.args(&fixture.argv).current_dir(&folder);
+        let mut run = Running::spawn(command);
+        run.ready();
+        run.stop();
+        folder
+    };
+    let (gone, away) = (known("gone"), known("away"));
+    let records = scratch.server_folders().into_iter().map(|folder| folder.join("server.json"));
+    for path in records {
+        let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        if record["name"] == "away" {
+            // As if it were on a disk that is not mounted now.
+            record["device"] = json!(record["device"].as_u64().unwrap() + 1);
+            std::fs::write(&path, record.to_string()).unwrap();
+        }
+    }
+    std::fs::remove_dir_all(gone).unwrap();
+    std::fs::remove_dir_all(away).unwrap();
+    let dashboard = Dashboard::start(&scratch);
+    let cleaned = dashboard.ask("POST /api/clean", "", "").json();
+    assert_eq!((&cleaned["forgotten"], &cleaned["failed"]), (&json!(["gone"]), &json!([])));
+    assert_eq!(scratch.names(true), ["away"]);
+}

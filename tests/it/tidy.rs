@@ -48,7 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "terminal",
         ],
     ),
-    ("manage", &["control", "detach", "error", "event", "output", "plan", "registry", "sys"]),
+    ("manage", &["control", "detach", "error", "event", "output", "plan", "registry", "spare", "sys"]),
     ("supervise", &["attempt", "error", "event", "lifecycle", "output", "plan", "session", "single", "sys"]),
     ("server", &["builder", "error", "event", "plan", "supervise"]),
     ("builder", &["attempt", "error", "event", "events", "plan", "server", "supervise"]),
