@@ -78,6 +78,7 @@ fn written(matches: &ArgMatches) -> Vec<OsString> {
     version,
     args_conflicts_with_subcommands = true,
     args_override_self = true,
+    max_term_width = 100,
     override_usage = "devrun [OPTIONS] [--] COMMAND [ARGS]...\n       devrun [OPTIONS]\n       devrun SUBCOMMAND",
     after_help = "Without a command: this project's own (package.json \"dev\", else `cargo run`).\n\
                   {port} {port:NAME} {host} {url} {name} in the command's arguments are filled in.\n\
