@@ -100,10 +100,8 @@ fn be_guard(
         let join = if own_group { Join::Own } else { group.map_or(Join::Stay, Join::Other) };
         let streams = [spawn.pty.as_ref(), spawn.outputs[0].as_ref(), spawn.outputs[1].as_ref()];
         let (step, errno) = prepared.execute(me, join, streams);
-        let mut words = [0; 8];
-        words[..4].copy_from_slice(&(step as i32).to_ne_bytes());
-        words[4..].copy_from_slice(&errno.to_ne_bytes());
-        let _ = rustix::io::write(&result_of_child, &words);
+        let words = [(step as i32).to_ne_bytes(), errno.to_ne_bytes()];
+        let _ = rustix::io::write(&result_of_child, words.as_flattened());
         // SAFETY: ends this process without running anything of the program that was forked.
         unsafe { libc::_exit(127) };
     }
@@ -114,13 +112,8 @@ fn be_guard(
         let _ = rustix::process::setpgid(None, None);
     }
     drop(result_of_child);
-    let mut words = [0; 8];
-    let length = rustix::io::retry_on_intr(|| rustix::io::read(&result, &mut words)).unwrap_or(0);
-    if length == words.len() {
-        let at = |i: usize| i32::from_ne_bytes([words[i], words[i + 1], words[i + 2], words[i + 3]]);
-        let step =
-            [Step::Fork, Step::Folder].into_iter().find(|s| *s as i32 == at(0)).unwrap_or(Step::Execute);
-        return fail(step, at(4));
+    if let Some((step, errno)) = failure(&result) {
+        return fail(step, errno);
     }
     drop(result);
     let Some(child_events) = child_events() else { return fail(Step::Fork, exec::errno()) };
@@ -128,6 +121,16 @@ fn be_guard(
     keep_only(spawn, socket, &child_events);
     wire::send(socket, &Report::Started { leader: leader.as_raw_nonzero().get() }.encode());
     run(leader, &child_events);
+}
+
+/// What the command's process wrote instead of executing the program; `None` once that is executed.
+fn failure(result: &OwnedFd) -> Option<(Step, i32)> {
+    let mut words = [[0; 4]; 2];
+    let into = words.as_flattened_mut();
+    let length = rustix::io::retry_on_intr(|| rustix::io::read(result, &mut *into)).unwrap_or(0);
+    let [step, errno] = words.map(i32::from_ne_bytes);
+    let step = [Step::Fork, Step::Folder].into_iter().find(|s| *s as i32 == step).unwrap_or(Step::Execute);
+    (length == size_of_val(&words)).then_some((step, errno))
 }
 
 /// A descriptor that is readable when a child changes its state. Every signal is blocked already.

@@ -53,6 +53,18 @@ enum Phase {
     Hard(Instant),
 }
 
+impl Phase {
+    /// How long nothing has to happen before there is something to do.
+    fn patience(&self) -> Option<Duration> {
+        match self {
+            Phase::Running => None,
+            Phase::Grace(end) => Some(end.saturating_duration_since(Instant::now())),
+            // Deaths wake us; the timer is for members that are being born while they are killed.
+            Phase::Hard(_) => Some(Duration::from_millis(2)),
+        }
+    }
+}
+
 /// What reaping found.
 #[derive(PartialEq)]
 enum Reaped {
@@ -90,13 +102,7 @@ impl Guard<'_> {
                     }
                 }
             }
-            let timeout = match phase {
-                Phase::Running => None,
-                Phase::Grace(end) => Some(end.saturating_duration_since(Instant::now())),
-                // Deaths wake us; the timer is for members that are being born while they are killed.
-                Phase::Hard(_) => Some(Duration::from_millis(2)),
-            };
-            match self.wait(timeout, front_alive) {
+            match self.wait(phase.patience(), front_alive) {
                 Wake::Nothing => {}
                 Wake::FrontGone => {
                     front_alive = false;
