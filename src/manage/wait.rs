@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind};
 use crate::event::Event;
-use crate::plan::ServerId;
+use crate::plan::{Port, ServerId};
 use crate::registry::{Phase, Record, RecordedExit, Registry};
 use crate::sys::FolderWatch;
 
@@ -110,7 +110,7 @@ fn with_cause(error: Error, cause: Option<String>) -> Error {
 /// The event that the server's own devrun told when it became ready.
 pub(crate) fn ready_event(record: &Record) -> Event {
     // It may listen on another port than it was given.
-    let listens = record.url.rsplit_once(':').and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
+    let listens = Port::written_in(&record.url).and_then(|port| port.parse().ok());
     Event::Ready {
         url: record.url.clone(),
         port: listens.unwrap_or(record.port),

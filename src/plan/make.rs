@@ -187,8 +187,11 @@ fn wanted(request: &Request, facts: &Facts, script: Option<Port>, notes: &mut Ve
     if let Some(Err(why)) = &inherited {
         notes.push(format!("PORT in the environment is ignored: {why}"));
     }
-    let inherited = inherited.and_then(Result::ok);
-    let outer = env("DEVRUN_ID").is_some() && env("PORT") == env("DEVRUN_PORT");
+    let nested = env("DEVRUN_ID").is_some();
+    let outer = nested && env("PORT") == env("DEVRUN_PORT");
+    // In a chained command PORT tells where the outer server is, not where this one should be.
+    let beside = nested && !outer && env("DEVRUN_URL").and_then(Port::written_in) == env("PORT");
+    let inherited = inherited.and_then(Result::ok).filter(|_| !beside);
     let by = |port: Option<Port>, by| port.map(|port| Wanted { port, by });
     by(request.port, WantedBy::User)
         .or(by(inherited.filter(|_| outer), WantedBy::OuterDevrun))

@@ -27,6 +27,11 @@ impl Port {
     pub fn get(self) -> u16 {
         self.0.get()
     }
+
+    /// The port in the URL of a server, as it is written there.
+    pub(crate) fn written_in(url: &str) -> Option<&str> {
+        url.rsplit(':').next()?.split('/').next()
+    }
 }
 
 impl fmt::Display for Port {

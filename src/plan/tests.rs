@@ -203,6 +203,22 @@ fn a_written_port_is_the_wish_unless_the_user_has_one() {
 }
 
 #[test]
+fn in_a_chained_command_the_outer_servers_port_is_no_wish() {
+    let by = |variables: &[(&str, &str)]| {
+        let mut facts = project("vite", "");
+        facts.env.extend(variables.iter().map(|(key, value)| (key.to_string(), value.to_string())));
+        plan("vite", &facts).ports.wanted.map(|wanted| wanted.by)
+    };
+    let chained = [("DEVRUN_ID", "ab"), ("PORT", "3999"), ("DEVRUN_URL", "http://localhost:3999")];
+    assert_eq!(by(&chained), None);
+    let own = [chained[0], ("PORT", "3500"), chained[2]];
+    assert_eq!(by(&own), Some(WantedBy::Environment), "written in the chained command itself");
+    let nested = [chained[0], chained[1], chained[2], ("DEVRUN_PORT", "3999")];
+    assert_eq!(by(&nested), Some(WantedBy::OuterDevrun), "as the command");
+    assert_eq!(by(&chained[1..]), Some(WantedBy::Environment), "not under a devrun");
+}
+
+#[test]
 fn further_ports_and_variables_are_filled_in() {
     let mut request = Request { command: vec!["x".into(), "{port:api}".into()], ..Request::default() };
     for wish in ["API_PORT=api", "ALSO=api", "MINE"] {

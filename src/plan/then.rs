@@ -2,19 +2,20 @@
 
 use std::ffi::OsString;
 
+use super::inject::INJECT;
 use super::look::HOST;
-use super::{CommandLine, Plan, Then};
+use super::{CommandLine, Plan, Port, Then};
 
 impl Plan {
     /// The command for a server that answers at this URL; a line goes to this shell, behind its arguments.
     ///
-    /// The folders of `node_modules/.bin` come after those of PATH, as for the server's own command. Not set are
-    /// DEVRUN_PORT and DEVRUN_NAME: to a devrun within the line they would say that its server is this one.
+    /// The folders of `node_modules/.bin` come after those of PATH, as for the server's own command. What a devrun
+    /// around this one has set for its own server is taken away: to a devrun within the line DEVRUN_PORT would say
+    /// that its server is this one.
     pub(crate) fn then_command(&self, then: &Then, url: &str, shell: (&str, &[&str])) -> CommandLine {
-        let port = url.rsplit(':').next().unwrap_or_default();
-        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+        let port = Port::written_in(url).unwrap_or_default();
         let filled = |text: &str| {
-            let text = text.replace("{url}", url).replace("{port}", &port).replace("{host}", HOST);
+            let text = text.replace("{url}", url).replace("{port}", port).replace("{host}", HOST);
             OsString::from(text.replace("{name}", &one_word(&self.name)))
         };
         let mut words: Vec<OsString> = match then {
@@ -27,11 +28,13 @@ impl Plan {
             }
         };
         let args = words.split_off(1);
-        let set = |name: &str, value: &str| (OsString::from(name), Some(OsString::from(value)));
+        let set = [("PORT", port), ("BASE_URL", url), ("DEVRUN_URL", url)];
+        let taken_away = ["DEVRUN_PORT", "DEVRUN_NAME", INJECT];
+        let env = set.map(|(name, value)| (name.into(), Some(value.into()))).into_iter();
         CommandLine {
             program: words.pop().expect("a command has a program"),
             args,
-            env: vec![set("PORT", &port), set("BASE_URL", url), set("DEVRUN_URL", url)],
+            env: env.chain(taken_away.map(|name| (name.into(), None))).collect(),
         }
     }
 }
@@ -64,5 +67,9 @@ mod tests {
         assert_eq!(command.args, ["-c", expected]);
         assert!(command.env.contains(&("PORT".into(), Some("4123".into()))));
         assert!(command.env.contains(&("BASE_URL".into(), Some("http://localhost:4123".into()))));
+        assert!(
+            command.env.contains(&("DEVRUN_PORT".into(), None)),
+            "an outer devrun's is not this server's"
+        );
     }
 }

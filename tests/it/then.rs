@@ -238,6 +238,22 @@ fn a_devrun_in_the_servers_own_script_does_not_run_it_again() {
 }
 
 #[test]
+fn a_devrun_in_it_runs_a_server_of_its_own_beside_the_first_one() {
+    // Also where a devrun around both has given the first one its port.
+    for around in [&[][..], &["--", DEVRUN]] {
+        let scratch = Scratch::new();
+        let (server, inner) = (scratch.fixture("shape=plain"), scratch.fixture("shape=plain"));
+        let line = format!("{DEVRUN} --name inner --then 'exit 5' -- {}", inner.argv.join(" "));
+        let args = around.iter().map(ToString::to_string).chain(["--then".into(), line]);
+        let outcome = Running::spawn(scratch.devrun(args.chain(words("", &server)))).outcome(SOON);
+        assert_eq!(outcome.ended, Ended::Status(5), "{outcome}");
+        assert!(!outcome.stderr.contains("taken"), "{outcome}");
+        assert_ne!(inner.port().unwrap(), server.port().unwrap(), "{outcome}");
+        dead(&scratch, &[&server, &inner]);
+    }
+}
+
+#[test]
 fn a_server_that_is_started_again_does_not_end_it() {
     let scratch = Scratch::new();
     let server = scratch.fixture("shape=alone after=1000 then=3");
