@@ -46,82 +46,162 @@ pub(crate) async fn place(
             Opened::Ours(session) => return Ok(Place::Ours(Box::new(plan), session)),
             Opened::Held { registry, front } => (registry, front),
         };
-        match plan.if_running {
-            IfRunning::Url => {
-                if let Some(outcome) = join(&registry, &plan, front, stops, say).await? {
-                    return Ok(Place::Taken(outcome));
-                }
-            }
-            IfRunning::Replace => {
-                if let Some(outcome) = replace(&registry, &plan, stops, say).await? {
-                    return Ok(Place::Taken(outcome));
-                }
-            }
+        let mut wait = Wait::new(&registry, &plan, front, stops, say);
+        let outcome = match plan.if_running {
+            IfRunning::Url => wait.for_readiness().await?,
+            IfRunning::Replace => wait.for_stop().await?,
+            // A run that was killed is as good as over.
+            IfRunning::Error | IfRunning::New if wait.is_over() => wait.for_end().await,
             IfRunning::Error => return Err(runs_already(&registry, &plan, front)),
-            IfRunning::New if number < BESIDE => {
-                number += 1;
-                plan = plan.numbered(number);
-            }
             IfRunning::New => {
-                return Err(Error::new(
-                    Kind::Internal,
-                    format!("{BESIDE} servers of this project run already"),
-                )
-                .hint("devrun stop --all"));
+                number += 1;
+                plan = beside(&plan, number)?;
+                None
             }
+        };
+        if let Some(outcome) = outcome {
+            return Ok(Place::Taken(outcome));
         }
     }
 }
 
-/// Waits until the server that another devrun runs is ready. `None`: the place is free.
-async fn join(
-    registry: &Registry,
-    plan: &Plan,
+/// The same server beside so many others.
+fn beside(plan: &Plan, number: u32) -> Result<Plan, Error> {
+    match number <= BESIDE {
+        true => Ok(plan.numbered(number)),
+        false => Err(Error::new(Kind::Internal, format!("{BESIDE} servers of this project run already"))
+            .hint("devrun stop --all")),
+    }
+}
+
+/// The wait of one who found the place taken. Each way to wait gives `None` when the place is free.
+struct Wait<'a> {
+    registry: &'a Registry,
+    plan: &'a Plan,
+    /// The pid of the devrun that has the place, if that is known.
     front: Option<u32>,
-    stops: &mut UnboundedReceiver<StopCause>,
-    say: &mut dyn FnMut(Event),
-) -> Result<Option<Outcome>, Error> {
-    let began = Instant::now();
-    let (mut pause, mut told, mut stopped) = (LOOK.0, false, None);
-    let run = registry.live_run(&plan.id);
-    loop {
-        // Before its record: a job that was suspended is written as ready, and answers nobody.
-        match holder_state(registry, &plan.id) {
-            None => return ended_meanwhile(registry, plan, run.as_deref()),
-            Some(Holder::Stopped { pid }) => {
-                if stopped.get_or_insert_with(Instant::now).elapsed() >= STOPPED {
-                    return Err(is_stopped(plan, pid));
+    stops: &'a mut UnboundedReceiver<StopCause>,
+    say: &'a mut dyn FnMut(Event),
+    began: Instant,
+    pause: Duration,
+    /// It was said that somebody is waited for.
+    told: bool,
+}
+
+impl<'a> Wait<'a> {
+    fn new(
+        registry: &'a Registry,
+        plan: &'a Plan,
+        front: Option<u32>,
+        stops: &'a mut UnboundedReceiver<StopCause>,
+        say: &'a mut dyn FnMut(Event),
+    ) -> Self {
+        Self { registry, plan, front, stops, say, began: Instant::now(), pause: LOOK.0, told: false }
+    }
+
+    fn holder(&self) -> Option<Holder> {
+        holder_state(self.registry, &self.plan.id)
+    }
+
+    /// Until the server that another devrun runs is ready.
+    async fn for_readiness(&mut self) -> Result<Option<Outcome>, Error> {
+        let mut stopped = None;
+        let run = self.registry.live_run(&self.plan.id);
+        loop {
+            // Before its record: a job that was suspended is written as ready, and answers nobody.
+            match self.holder() {
+                None => return ended_meanwhile(self.registry, self.plan, run.as_deref()),
+                Some(Holder::Stopped { pid }) => {
+                    if stopped.get_or_insert_with(Instant::now).elapsed() >= STOPPED {
+                        return Err(is_stopped(self.plan, pid));
+                    }
+                }
+                Some(Holder::Ends) => stopped = None,
+                Some(Holder::Runs) => {
+                    stopped = None;
+                    let record = self.registry.live_record(&self.plan.id);
+                    if let Some(record) = record.filter(|record| record.state == Phase::Ready) {
+                        let pid = record.front.map(|front| front.pid).or(self.front).unwrap_or_default();
+                        let (name, url) = (self.plan.name.clone(), record.url.clone());
+                        (self.say)(Event::AlreadyRunning { name, url, pid });
+                        return Ok(Some(nothing_started(Exit::Code(0), None, Some(record.url))));
+                    }
                 }
             }
-            Some(Holder::Ends) => stopped = None,
-            Some(Holder::Runs) => {
-                stopped = None;
-                let record = registry.live_record(&plan.id);
-                if let Some(record) = record.filter(|record| record.state == Phase::Ready) {
-                    let pid = record.front.map(|front| front.pid).or(front).unwrap_or_default();
-                    let url = record.url;
-                    say(Event::AlreadyRunning { name: plan.name.clone(), url: url.clone(), pid });
-                    return Ok(Some(nothing_started(Exit::Code(0), None, Some(url))));
-                }
+            if let Some(outcome) = self.look_later().await {
+                return Ok(Some(outcome));
             }
         }
-        if !told && began.elapsed() >= SILENCE {
-            told = true;
-            let by = front.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-            let text = match holder_state(registry, &plan.id) {
+    }
+
+    /// Stops the run that has the place.
+    async fn for_stop(&mut self) -> Result<Option<Outcome>, Error> {
+        let name = &self.plan.name;
+        loop {
+            if !self.registry.is_live(&self.plan.id) {
+                return Ok(None);
+            }
+            if let Some(record) = self.registry.live_record(&self.plan.id) {
+                let pid = record.front.map(|front| format!(" (pid {})", front.pid)).unwrap_or_default();
+                (self.say)(Event::Note { text: format!("stopping the {name} that runs{pid}") });
+                let registry = self.registry.clone();
+                let stop = tokio::task::spawn_blocking(move || control::stop(&registry, &record));
+                return tokio::select! {
+                    cause = self.stops.recv() => Ok(Some(gave_up(cause))),
+                    stopped = stop => match stopped {
+                        Ok(stopped) => stopped.map(|()| None),
+                        Err(panicked) => {
+                            Err(Error::new(Kind::Internal, format!("{name} could not be stopped")).source(panicked))
+                        }
+                    },
+                };
+            }
+            // It holds the lock and has no record yet: so it is only just starting.
+            if let Some(outcome) = self.look_later().await {
+                return Ok(Some(outcome));
+            }
+        }
+    }
+
+    /// Whether nobody has the place, or has it for long.
+    fn is_over(&self) -> bool {
+        match self.holder() {
+            None | Some(Holder::Ends) => true,
+            Some(Holder::Runs | Holder::Stopped { .. }) => false,
+        }
+    }
+
+    /// Until nothing is left of a run that was killed.
+    async fn for_end(&mut self) -> Option<Outcome> {
+        while self.holder() == Some(Holder::Ends) {
+            if let Some(outcome) = self.look_later().await {
+                return Some(outcome);
+            }
+        }
+        None
+    }
+
+    /// Waits until it is time for the next look; `Some`: this run was asked to stop meanwhile.
+    async fn look_later(&mut self) -> Option<Outcome> {
+        if !self.told && self.began.elapsed() >= SILENCE {
+            self.told = true;
+            let name = &self.plan.name;
+            let by = self.front.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+            let text = match self.holder() {
                 Some(Holder::Ends) => {
-                    format!("the {} of a devrun that was killed{by} ends; waiting for it", plan.name)
+                    format!("the {name} of a devrun that was killed{by} ends; waiting for it")
                 }
                 Some(Holder::Runs | Holder::Stopped { .. }) | None => {
-                    format!("{} is being started by another devrun{by}; waiting for it", plan.name)
+                    format!("{name} is being started by another devrun{by}; waiting for it")
                 }
             };
-            say(Event::Note { text });
+            (self.say)(Event::Note { text });
         }
         tokio::select! {
-            cause = stops.recv() => return Ok(Some(gave_up(cause))),
-            () = tokio::time::sleep(pause) => pause = (pause * 5 / 4).min(LOOK.1),
+            cause = self.stops.recv() => return Some(gave_up(cause)),
+            () = tokio::time::sleep(self.pause) => self.pause = (self.pause * 5 / 4).min(LOOK.1),
         }
+        None
     }
 }
 
@@ -142,41 +222,6 @@ fn ended_meanwhile(registry: &Registry, plan: &Plan, run: Option<&str>) -> Resul
                 Some(reason) => error.cause(reason),
                 None => error.cause("it was stopped"),
             })
-        }
-    }
-}
-
-/// Stops the run that has the place. `None`: the place is free.
-async fn replace(
-    registry: &Registry,
-    plan: &Plan,
-    stops: &mut UnboundedReceiver<StopCause>,
-    say: &mut dyn FnMut(Event),
-) -> Result<Option<Outcome>, Error> {
-    let mut pause = LOOK.0;
-    loop {
-        if !registry.is_live(&plan.id) {
-            return Ok(None);
-        }
-        if let Some(record) = registry.live_record(&plan.id) {
-            let pid = record.front.map(|front| format!(" (pid {})", front.pid)).unwrap_or_default();
-            say(Event::Note { text: format!("stopping the {} that runs{pid}", plan.name) });
-            let registry = registry.clone();
-            let stop = tokio::task::spawn_blocking(move || control::stop(&registry, &record));
-            return tokio::select! {
-                cause = stops.recv() => Ok(Some(gave_up(cause))),
-                stopped = stop => match stopped {
-                    Ok(stopped) => stopped.map(|()| None),
-                    Err(panicked) => {
-                        Err(Error::new(Kind::Internal, format!("{} could not be stopped", plan.name)).source(panicked))
-                    }
-                },
-            };
-        }
-        // It holds the lock and has no record yet: so it is only just starting.
-        tokio::select! {
-            cause = stops.recv() => return Ok(Some(gave_up(cause))),
-            () = tokio::time::sleep(pause) => pause = (pause * 5 / 4).min(LOOK.1),
         }
     }
 }

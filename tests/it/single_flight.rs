@@ -84,6 +84,22 @@ fn nobody_is_led_to_a_server_whose_devrun_was_killed_and_that_is_ending() {
 }
 
 #[test]
+fn a_killed_run_that_is_ending_is_not_one_that_runs_already() {
+    for option in ["--if-running error", "--if-running new"] {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture("shape=plain cleanup=600");
+        let mut first = scratch.run("", &fixture);
+        let port = first.ready().port;
+        first.signal(Signal::KILL);
+        let mut second = scratch.run(option, &fixture);
+        assert_eq!(second.ready().port, port, "{option}: in its place, not beside it");
+        assert_eq!(starts(&fixture.notes()), 2);
+        second.stop();
+        scratch.assert_dead(LIMIT);
+    }
+}
+
+#[test]
 fn whoever_holds_it_and_is_stopped_is_named_within_two_seconds() {
     let scratch = Scratch::new();
     let fixture = scratch.fixture("shape=plain serve=mute");
