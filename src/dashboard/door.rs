@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::same;
 use crate::error::{Error, Kind};
-use crate::registry::{Registry, Until, read_bounded, replace};
+use crate::registry::{Registry, Until, read_bounded, remove_unfinished, replace};
 use crate::sys::files::{Access, open_regular};
 use crate::sys::lock;
 use crate::sys::process::{self, Identity, Process};
@@ -62,6 +62,7 @@ impl Door {
         if !lock::try_lock(&lock).map_err(failed)? {
             return Ok(None);
         }
+        remove_unfinished(registry.root());
         let kept = read_note(registry).map(|note| note.token).filter(|token| is_secret(token));
         let token = match kept {
             Some(token) => token,
@@ -186,8 +187,7 @@ fn read_note(registry: &Registry) -> Option<Note> {
 
 fn write(registry: &Registry, name: &str, content: &[u8]) -> Result<(), Error> {
     let path = registry.file(name);
-    let folder = path.parent().expect("a file of the state folder");
-    replace(folder, &path, content, Until::Safe)
+    replace(registry.root(), &path, content, Until::Safe)
         .map_err(|e| Error::new(Kind::Internal, format!("{} can't be written", path.display())).source(e))
 }
 
@@ -226,6 +226,9 @@ mod tests {
         let again = Door::take(&registry).unwrap().unwrap();
         assert_eq!(again.token(), token);
         drop(again);
+        // As of one that was killed while it wrote.
+        let unfinished = registry.root().join(".server.json.x");
+        fs::write(&unfinished, "").unwrap();
         fs::write(registry.file(NOTE), r#"{"version":1,"token":"","port":1,"process":null}"#).unwrap();
         let mut new = None;
         crate::testing::eventually("the lock is free", || {
@@ -233,6 +236,7 @@ mod tests {
             new.is_some()
         });
         assert!(is_secret(new.unwrap().token()), "an empty token is none");
+        assert!(!unfinished.exists());
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Marker {
 
 /// Removes what devruns have left that were killed while they wrote into this folder. Only for who alone may write
 /// there.
-fn remove_unfinished(folder: &Path) {
+pub(crate) fn remove_unfinished(folder: &Path) {
     let unfinished =
         |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
     for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(unfinished) {

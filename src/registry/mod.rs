@@ -11,6 +11,8 @@ mod stop;
 mod store;
 mod whole;
 
+#[cfg(feature = "dashboard")]
+pub(crate) use claim::remove_unfinished;
 pub(crate) use claim::{Claim, Claiming, new_run_id};
 pub(crate) use ghosts::{Ghosts, end_ghosts, end_run};
 pub(crate) use gone::{is_gone, sweep};

@@ -68,6 +68,12 @@ impl Registry {
         Ok(Self { root: root.to_path_buf() })
     }
 
+    /// The state folder.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// A file of the state folder that is no server's.
     #[cfg(feature = "dashboard")]
     pub(crate) fn file(&self, name: &str) -> PathBuf {
