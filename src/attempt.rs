@@ -171,7 +171,7 @@ impl<'a> Attempt<'a> {
                 }
                 () = at(snapshot), if up => {
                     self.session.saw_members(&self.tree);
-                    self.session.say_unwritten(say);
+                    self.session.say_news(say);
                     snapshot = None;
                     None
                 }
@@ -383,7 +383,7 @@ impl<'a> Attempt<'a> {
         self.session.ready(&url, ms);
         say(Event::Ready { url, port, pid, ms });
         self.session.saw_members(&self.tree);
-        self.session.say_unwritten(say);
+        self.session.say_news(say);
         self.watch_health();
     }
 

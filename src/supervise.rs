@@ -119,6 +119,7 @@ fn ended_between(end: End, cause: StopCause) -> End {
 fn over(session: &mut Session, end: End, say: &mut dyn FnMut(Event)) -> Outcome {
     let End { ended, killed, left, error, .. } = end;
     session.ended(&ended, error.as_ref());
+    session.say_news(say);
     say(Event::Ended { exit: ended.exit, killed, left });
     Outcome {
         exit: ended.exit,

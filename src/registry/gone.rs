@@ -2,6 +2,7 @@
 //! for one of these because its disk is away or can't be read just now.
 
 use std::fs;
+use std::sync::mpsc::{Receiver, channel};
 
 use super::record::Record;
 use super::stop::stop;
@@ -56,17 +57,17 @@ pub(crate) fn is_gone(record: &Record) -> bool {
 }
 
 /// Stops and forgets the servers whose folder is gone, behind the caller's back: it reads every record and waits
-/// for the trees' ends.
-pub(crate) fn sweep(registry: &Registry) {
+/// for the trees' ends. Those that were forgotten come out, sooner or later.
+pub(crate) fn sweep(registry: &Registry) -> Receiver<Record> {
+    let (forgotten, heard) = channel();
     let registry = registry.clone();
     let sweeping = std::thread::Builder::new().name("sweep".into()).spawn(move || {
-        for Record { name, cwd, .. } in forget_gone(&registry) {
-            tracing::info!(target: "devrun::registry", name, cwd = %cwd.lossy(), "forgotten: its folder is gone");
-        }
+        forget_gone(&registry).into_iter().for_each(|record| drop(forgotten.send(record)));
     });
     if let Err(error) = sweeping {
         tracing::warn!(target: "devrun::registry", %error, "nobody looks for folders that are gone");
     }
+    heard
 }
 
 fn forget_gone(registry: &Registry) -> Vec<Record> {

@@ -4,6 +4,7 @@
 mod say;
 
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -33,8 +34,8 @@ pub(crate) struct Session {
     unsaid: Option<Error>,
     /// A failed write was said.
     warned: bool,
-    /// Servers whose folder is gone were looked for.
-    swept: bool,
+    /// Servers that are forgotten, since their folder is gone; `None` before they are looked for.
+    forgotten: Option<Receiver<Record>>,
 }
 
 /// What came of asking for the server.
@@ -95,7 +96,7 @@ impl Session {
             asks_health,
             unsaid: None,
             warned: false,
-            swept: false,
+            forgotten: None,
         })))
     }
 
@@ -148,21 +149,22 @@ impl Session {
         (self.record.ready_ms, self.record.reason, self.record.next_start_at) = (None, None, None);
         self.record.healthy = None;
         self.write_quietly();
-        self.say_unwritten(say);
-        if let Some(registry) = self.registry.as_ref().filter(|_| !self.swept) {
-            sweep(registry);
+        self.say_news(say);
+        if let Some(registry) = self.registry.as_ref().filter(|_| self.forgotten.is_none()) {
+            self.forgotten = Some(sweep(registry));
         }
-        self.swept = true;
     }
 
-    /// Warns once that the record on disk is not this run's, or not of now.
-    pub(crate) fn say_unwritten(&mut self, say: &mut dyn FnMut(Event)) {
+    /// Says what came up beside the run: warns once that the record on disk is not this run's, or not of now, and
+    /// names the servers that were forgotten.
+    pub(crate) fn say_news(&mut self, say: &mut dyn FnMut(Event)) {
         if let Some(error) = self.unsaid.take()
             && !self.warned
         {
             self.warned = true;
             say::warn(say, &format!("{error}; the server runs without a record"));
         }
+        say::forgotten(self.forgotten.iter().flat_map(Receiver::try_iter), say);
     }
 
     /// Whoever hears that it is ready, and looks, finds it so: this is before it is said. Who belongs to it is written

@@ -1,9 +1,9 @@
-//! What the opening of a session has to tell. Only words: nothing is decided here.
+//! What a session has to tell. Only words: nothing is decided here.
 
 use crate::event::Event;
 use crate::plan::Plan;
 use crate::ports::Leases;
-use crate::registry::{Registry, end_ghosts};
+use crate::registry::{Record, Registry, end_ghosts};
 use crate::spare;
 
 pub(super) fn warn(say: &mut dyn FnMut(Event), text: &str) {
@@ -33,5 +33,12 @@ pub(super) fn ghosts(registry: &Registry, plan: &Plan, say: &mut dyn FnMut(Event
 pub(super) fn busy(leases: &Leases, say: &mut dyn FnMut(Event)) {
     if let Some(busy) = &leases.busy {
         say(Event::PortBusy { wanted: busy.wanted, got: leases.main.port(), holder: busy.holder.clone() });
+    }
+}
+
+pub(super) fn forgotten(records: impl Iterator<Item = Record>, say: &mut dyn FnMut(Event)) {
+    for record in records {
+        let text = format!("forgot {}: its folder {} is gone", record.name, record.cwd.lossy());
+        say(Event::Note { text });
     }
 }

@@ -18,7 +18,7 @@ fn server(scratch: &Scratch, folder: &Path, name: &str) -> (Running, u16) {
 
 /// Another server's start, and what is known once it has looked around.
 fn forgotten(scratch: &Scratch, name: &str, port: u16) {
-    let (other, _) = server(scratch, &scratch.project(), "other");
+    let (mut other, _) = server(scratch, &scratch.project(), "other");
     eventually(SOON, || {
         let names = scratch.names(true);
         if names == ["other"] { Ok(()) } else { Err(format!("{name} is not forgotten: {names:?}")) }
@@ -26,6 +26,7 @@ fn forgotten(scratch: &Scratch, name: &str, port: u16) {
     let owner = std::fs::read_to_string(scratch.state().join("ports").join(port.to_string())).unwrap();
     assert_eq!(owner, "", "the port is nobody's");
     std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    other.says(&format!("devrun forgot {name}: its folder "));
     other.stop();
     scratch.assert_dead(LIMIT);
 }
