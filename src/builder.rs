@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::attempt::Context;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::event::Event;
 use crate::events::Events;
 use crate::plan::values::PortVariable;
@@ -22,9 +22,6 @@ use crate::plan::{
 };
 use crate::server::{Server, Shared, off_thread};
 use crate::supervise::{self, Outcome};
-
-/// How long [`Builder::start`] waits for readiness unless told otherwise.
-const READY_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// A dev server that is to be started. Made by [`Server::command`].
 ///
@@ -133,7 +130,7 @@ impl Builder {
         self
     }
 
-    /// Makes a busy port an error of [`Kind::PortTaken`] instead of a reason to take the next one.
+    /// Makes a busy port an error of [`Kind::PortTaken`](crate::Kind::PortTaken) instead of a reason to take the next one.
     #[must_use]
     pub fn strict_port(mut self) -> Self {
         self.request.strict_port = Some(true);
@@ -305,7 +302,7 @@ impl Builder {
     /// not ready in time, and when the same server runs already. After an error nothing is left running.
     pub fn start(self) -> Result<Server, Error> {
         let Builder { mut request, environment, listener, events } = self;
-        request.ready_timeout.get_or_insert(READY_TIMEOUT);
+        request.ready_timeout.get_or_insert(plan::READY_TIMEOUT);
         let facts = Facts::gather(&request, Sources::None)?;
         let plan = plan::make(request, &facts)?;
         let (stop, stops) = unbounded_channel();
@@ -325,9 +322,6 @@ fn supervise_here(
     events: &[UnboundedSender<Event>],
     shared: &Shared,
 ) -> Result<Outcome, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Error::new(Kind::Internal, "no runtime could be made to supervise the server").source(error)
-    })?;
     let mut say = |event: Event| {
         shared.heard(&event);
         if let Some(listener) = &mut listener {
@@ -338,5 +332,5 @@ fn supervise_here(
             let _ = sender.send(event.clone());
         }
     };
-    runtime.block_on(supervise::run(plan, context, &mut say))
+    supervise::runtime()?.block_on(supervise::run(plan, context, &mut say))
 }

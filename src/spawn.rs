@@ -31,8 +31,7 @@ pub(crate) fn find_program(program: &OsStr, path: Option<&OsStr>, cwd: &Path) ->
             Err(error) => Error::new(Kind::NotFound, format!("{shown} was not found")).source(error),
         });
     }
-    let bins = cwd.ancestors().map(|folder| folder.join("node_modules").join(".bin"));
-    for bin in bins.clone() {
+    for bin in local_bins(cwd) {
         if let Ok(found) = which::which_in(program, Some(&bin), cwd) {
             return Ok(found);
         }
@@ -45,11 +44,16 @@ pub(crate) fn find_program(program: &OsStr, path: Option<&OsStr>, cwd: &Path) ->
     }
     let error = Error::new(Kind::NotFound, format!("{shown} was not found"))
         .cause("no folder of PATH and no node_modules/.bin holds a program of that name");
-    Err(match nearest(&shown, folders.into_iter().chain(bins)) {
+    Err(match nearest(&shown, folders.into_iter().chain(local_bins(cwd))) {
         Some(name) => error.hint(format!("did you mean `{name}`?")),
         None if cwd.join("package.json").is_file() => error.hint("npm install"),
         None => error,
     })
+}
+
+/// Every `node_modules/.bin` of this folder and of those above it, whether it is there or not.
+pub(crate) fn local_bins(cwd: &Path) -> impl Iterator<Item = PathBuf> {
+    cwd.ancestors().map(|folder| folder.join("node_modules").join(".bin"))
 }
 
 fn not_executable(shown: &str, why: &str) -> Error {

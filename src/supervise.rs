@@ -31,6 +31,13 @@ pub(crate) struct Outcome {
     pub(crate) already_running: Option<String>,
 }
 
+/// The runtime to do that on, of one thread.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Error::new(Kind::Internal, "no runtime could be made to supervise the server").source(error)
+    })
+}
+
 /// Runs the server until its tree is empty. Whatever happens is told to `say`, in the order in which it happens.
 ///
 /// Errs when the server could not be started. When it could, and something went wrong later, that is part of the

@@ -84,6 +84,7 @@ impl Terminal {
         }
     }
 }
+
 /// Which of standard input, output and error are terminals.
 pub(crate) fn standard_streams() -> [bool; 3] {
     [io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()]

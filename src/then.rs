@@ -248,6 +248,6 @@ impl<'a> Then<'a> {
 /// PATH, and after it every `node_modules/.bin` of the folder and of those above it.
 fn search_path(cwd: &Path) -> Option<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let bins = cwd.ancestors().map(|folder| folder.join("node_modules").join(".bin"));
-    std::env::join_paths(std::env::split_paths(&path).chain(bins.filter(|bin| bin.is_dir()))).ok()
+    let bins = spawn::local_bins(cwd).filter(|bin| bin.is_dir());
+    std::env::join_paths(std::env::split_paths(&path).chain(bins)).ok()
 }

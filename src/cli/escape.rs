@@ -1,6 +1,8 @@
 //! Makes foreign text safe for a terminal: nothing that moves the cursor, changes colours or turns the direction
 //! of writing gets through, and what was there can be seen. Output of the command does not come this way.
 
+use crate::plan::values::steers;
+
 /// The text with control characters written out; line feeds and tabs stay, for text of several lines.
 pub(crate) fn escape(text: &str) -> String {
     escaped(text, |c| c == '\n' || c == '\t')
@@ -13,19 +15,13 @@ pub(crate) fn escape_line(text: &str) -> String {
 
 fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if (c.is_control() || turns_or_breaks(c)) && !stays(c) {
+        if steers(c) && !stays(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
         }
         out
     })
-}
-
-/// Marks of direction, and the line and paragraph separators.
-fn turns_or_breaks(c: char) -> bool {
-    matches!(c,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -57,7 +53,7 @@ mod tests {
 
         #[test]
         fn no_text_steers_the_terminal(text in "(.|[\x00-\x1f\x7f-\u{9f}\u{61c}\u{200e}\u{2028}-\u{202e}\u{2066}-\u{2069}])*") {
-            let safe = |c: char| !c.is_control() && !turns_or_breaks(c);
+            let safe = |c: char| !steers(c);
             prop_assert!(escape_line(&text).chars().all(safe));
             prop_assert!(escape(&text).chars().all(|c| safe(c) || c == '\n' || c == '\t'));
             prop_assert_eq!(escape_line(&escape_line(&text)), escape_line(&text));

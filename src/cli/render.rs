@@ -141,7 +141,6 @@ fn ended(devrun: &str, exit: Exit, killed: u32, left: &[crate::event::Left]) -> 
     if killed > 0 {
         line += &format!("; {killed} killed");
     }
-    let mut lines = Vec::new();
     for (why, text) in [(LeftWhy::Spared, "left running"), (LeftWhy::Unkillable, "could not be ended")] {
         let named: Vec<String> = left
             .iter()
@@ -152,8 +151,7 @@ fn ended(devrun: &str, exit: Exit, killed: u32, left: &[crate::event::Left]) -> 
             line += &format!("; {text}: {}", named.join(", "));
         }
     }
-    lines.push(line);
-    lines
+    vec![line]
 }
 
 /// `None`: nothing that the user does not see anyway.

@@ -13,7 +13,7 @@ use crate::detach;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
 use crate::plan::{self, Facts, Plan, Request, Sources};
-use crate::supervise::Outcome;
+use crate::supervise::{self, Outcome};
 use crate::sys::{self, Received};
 use crate::then;
 
@@ -74,9 +74,7 @@ pub(super) fn supervise_plan(
     sys::adopt_orphans();
     let (stop, stops) = unbounded_channel();
     listen_for_signals(stop.clone())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Error::new(Kind::Internal, "no runtime could be made to supervise the server").source(error)
-    })?;
+    let runtime = supervise::runtime()?;
     let mut say = |event: Event| {
         render::event(style, &event);
         if let Event::Ready { url, .. } = &event

@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Duration;
 
 use super::render::Style;
 use super::{run, script_shell};
@@ -12,11 +11,9 @@ use crate::error::{Error, Kind};
 use crate::plan::facts::tauri;
 use crate::plan::tauri::Arguments;
 use crate::plan::{self, Facts, Plan, Request, Sources, Then, Wanted, WantedBy};
+use crate::spawn;
 use crate::supervise::Outcome;
 use crate::sys;
-
-/// How long the application waits for its server.
-const READY_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Runs both until either ends; ends as Tauri's command line ended.
 pub(crate) fn run(args: &[OsString]) -> ExitCode {
@@ -85,14 +82,13 @@ fn plan_for(args: &[OsString], style: &mut Style) -> Result<Plan, Error> {
     let mut plan = plan::make(request, &facts)?;
     let words = command_line(&here)?.into_iter().chain(tauri.arguments(&server, &args));
     plan.then = Some(Then::Program(words.collect()));
-    plan.ready_timeout.get_or_insert(READY_TIMEOUT);
+    plan.ready_timeout.get_or_insert(plan::READY_TIMEOUT);
     Ok(plan)
 }
 
 /// The project's own Tauri command line, else cargo's.
 fn command_line(here: &Path) -> Result<Vec<OsString>, Error> {
-    let bins = here.ancestors().map(|folder| folder.join("node_modules").join(".bin"));
-    let local = bins.into_iter().find_map(|bin| which::which_in("tauri", Some(bin), here).ok());
+    let local = spawn::local_bins(here).find_map(|bin| which::which_in("tauri", Some(bin), here).ok());
     match local {
         Some(program) => Ok(vec![program.into()]),
         None if which::which("cargo-tauri").is_ok() => Ok(vec!["cargo".into(), "tauri".into()]),

@@ -40,7 +40,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches, and has put everything on the board. Must run in a local set's runtime.
+    /// Watches, and has put everything on the board. To be called on a tokio runtime.
     pub(super) fn start(registry: &Registry, board: &Arc<Board>) -> Self {
         let (ended, ends_heard) = unbounded_channel();
         let mut watch = Self {

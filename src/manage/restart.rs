@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::wait::{READY, ready_event, until};
+use super::wait::{ready_event, until};
 use super::{start, stop};
 use crate::control::{self, Ask};
 use crate::error::Error;
 use crate::event::Event;
+use crate::plan::READY_TIMEOUT;
 use crate::registry::{Phase, Record, Registry};
 
 /// How long a front may take to agree.
@@ -28,7 +29,8 @@ pub(crate) fn restart(
         return start(registry, record, say);
     };
     let again = |record: &Record| record.state == Phase::Ready && record.leader != before.leader;
-    let ready = until(&again, registry, &record.id, Duration::ZERO, Some(READY)).ready(&record.name)?;
+    let ready =
+        until(&again, registry, &record.id, Duration::ZERO, Some(READY_TIMEOUT)).ready(&record.name)?;
     say(ready_event(&ready));
     Ok(ready.url)
 }

@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use super::wait::{READY, until_ready};
+use super::wait::until_ready;
 use crate::detach;
 use crate::error::{Error, Kind};
 use crate::event::Event;
+use crate::plan::READY_TIMEOUT;
 use crate::registry::{Record, Registry, Text};
 
 /// Starts the server and returns its URL once it is ready; of one that runs or is starting already, likewise.
@@ -16,7 +17,8 @@ pub(crate) fn start(
     say: &mut dyn FnMut(Event),
 ) -> Result<String, Error> {
     if registry.is_live(&record.id) {
-        let running = until_ready(registry, &record.id, Duration::ZERO, Some(READY)).ready(&record.name)?;
+        let running =
+            until_ready(registry, &record.id, Duration::ZERO, Some(READY_TIMEOUT)).ready(&record.name)?;
         say(Event::AlreadyRunning {
             name: running.name,
             url: running.url.clone(),

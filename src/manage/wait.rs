@@ -11,9 +11,6 @@ use crate::sys::FolderWatch;
 /// How often liveness is looked at: it is a lock, and no file changes with it.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long a server may take to be ready once it was asked to start.
-pub(super) const READY: Duration = Duration::from_secs(5 * 60);
-
 /// How a wait for readiness ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Waited {

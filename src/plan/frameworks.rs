@@ -145,9 +145,7 @@ impl Server {
     pub(crate) fn serves(&self, args: &[Option<&str>]) -> Option<usize> {
         let is = |list: &[&str], arg: &Option<&str>| arg.is_some_and(|arg| list.contains(&arg));
         if let Some(flag) = self.switch {
-            let on =
-                |arg: &str| arg == flag || arg.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='));
-            return args.iter().flatten().any(|arg| on(arg)).then_some(0);
+            return has_flag(args, flag).then_some(0);
         }
         match (self.not, self.verbs) {
             (None, []) => Some(0),
@@ -158,6 +156,12 @@ impl Server {
             (Some(_), _) => None,
         }
     }
+}
+
+/// Whether this flag is among the arguments, alone or with `=`.
+pub(super) fn has_flag(args: &[Option<&str>], flag: &str) -> bool {
+    let is = |arg: &str| arg.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+    args.iter().flatten().any(|arg| is(arg))
 }
 
 /// The row of this program with these arguments, and where in the arguments flags go.

@@ -127,11 +127,7 @@ impl Injection {
     /// The command with the flags that its server needs.
     fn arguments(&self, mut argv: Vec<OsString>, port: Port) -> Vec<OsString> {
         let texts: Vec<_> = argv.iter().map(|word| word.to_str()).collect();
-        let mut edits = look(&texts).edits(&texts, port, self.replace);
-        edits.sort_by_key(|edit| match edit {
-            Edit::Insert(at, _) | Edit::Replace(at, _) => *at,
-        });
-        for edit in edits.into_iter().rev() {
+        for edit in look(&texts).edits(&texts, port, self.replace) {
             match edit {
                 Edit::Insert(at, new) => drop(argv.splice(at..at, new.into_iter().map(OsString::from))),
                 Edit::Replace(at, new) => argv[at] = new.into(),

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::Port;
-use super::frameworks::{self, Role, Server};
+use super::frameworks::{self, Role, Server, has_flag};
 
 /// The address that servers are told to listen on.
 pub(crate) const HOST: &str = "127.0.0.1";
@@ -71,7 +71,8 @@ pub(crate) fn look(words: &[Option<&str>]) -> Look {
 }
 
 impl Look {
-    /// What makes the command listen on this port. A port that is written already is changed only if `replace`.
+    /// What makes the command listen on this port, from its end on, so that places stay right. A port that is written
+    /// already is changed only if `replace`.
     pub(crate) fn edits(&self, words: &[Option<&str>], port: Port, replace: bool) -> Vec<Edit> {
         if self.nested || self.server.is_some_and(|server| server.role != Role::Server) {
             return Vec::new();
@@ -80,26 +81,24 @@ impl Look {
         for spot in self.spots.iter().filter(|spot| replace && spot.port != port) {
             edits.push(Edit::Replace(spot.word, format!("{}{port}", spot.head)));
         }
-        let Some(server) = self.server.filter(|server| !server.add.is_empty() && !self.flagged) else {
-            return edits;
-        };
-        let bare = self.args.clone().find(|&at| server.switch.is_some() && words[at] == server.switch);
-        match bare {
-            Some(at) if server.switch.is_some_and(|switch| server.add.starts_with(switch)) => {
-                edits.push(Edit::Replace(at, fill(server.add, port)));
-            }
-            _ => edits.push(Edit::Insert(self.insert, self.added(words, server, port))),
+        if let Some(server) = self.server.filter(|server| !server.add.is_empty() && !self.flagged) {
+            let bare = self.args.clone().find(|&at| server.switch.is_some() && words[at] == server.switch);
+            edits.push(match bare {
+                Some(at) if server.switch.is_some_and(|switch| server.add.starts_with(switch)) => {
+                    Edit::Replace(at, fill(server.add, port))
+                }
+                _ => Edit::Insert(self.insert, self.added(words, server, port)),
+            });
         }
+        edits.sort_by_key(|edit| match edit {
+            Edit::Insert(at, _) | Edit::Replace(at, _) => std::cmp::Reverse(*at),
+        });
         edits
     }
 
     /// The words that give this server its port, without those that the user wrote already.
     fn added(&self, words: &[Option<&str>], server: &Server, port: Port) -> Vec<String> {
-        let has = |flag: &str| {
-            let is =
-                |arg: &str| arg == flag || arg.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='));
-            words[self.args.clone()].iter().flatten().any(|arg| is(arg))
-        };
+        let has = |flag: &str| has_flag(&words[self.args.clone()], flag);
         [server.add, server.strict, server.host]
             .into_iter()
             .enumerate()

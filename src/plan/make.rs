@@ -8,7 +8,7 @@ use super::frameworks::{Role, Server};
 use super::inject::{Append, Hook, Injection};
 use super::look::{Look, look};
 use super::runner::{Run, run};
-use super::script::{split, texts, the_one};
+use super::script::{Word, quoted, split, texts, the_one};
 use super::{
     ExtraPort, HealthCheck, Owner, Plan, Port, PortWish, ReadyCheck, Request, RestartPolicy, Spare,
     StopPolicy, StopSignal, Then, Wanted, WantedBy, names, project,
@@ -16,7 +16,7 @@ use super::{
 use crate::error::Error;
 
 /// How long somebody who waits for readiness waits.
-const READY_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// How deep scripts that run scripts are followed.
 const DEPTH: usize = 5;
@@ -123,10 +123,7 @@ fn see(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
         let port = port.or_else(|| if depth == DEPTH && run.is_none() { any_port(words) } else { None });
         return Seen { server: seen.server, port, run, append: None };
     };
-    let text = runs
-        .args
-        .iter()
-        .fold(text.to_string(), |text, arg| format!("{text} '{}'", arg.replace('\'', r"'\''")));
+    let text = runs.args.iter().fold(text.to_string(), |text, arg| format!("{text} {}", quoted(arg)));
     let Some(commands) = split(&text) else { return Seen { run, ..Seen::default() } };
     let below: Vec<Seen> = commands.iter().map(|command| see(&texts(command), facts, depth - 1)).collect();
     let of_several = below.iter().find(|seen| seen.server.is_some_and(|server| server.role != Role::Server));
@@ -170,7 +167,7 @@ fn any_port(words: &[Option<&str>]) -> Option<Port> {
 }
 
 /// Where flags can be appended to the script: it ends in the server, and in nothing that would break.
-fn append(run: &Run, text: &str, commands: &[Vec<super::script::Word>]) -> Option<Append> {
+fn append(run: &Run, text: &str, commands: &[Vec<Word>]) -> Option<Append> {
     let breaks = text.contains(['|', '(', ')', '#', '<', '>', '\n']) || text.trim_end().ends_with(['&', ';']);
     let one = the_one(&commands.iter().map(|command| look(&texts(command))).collect::<Vec<_>>())?;
     if run.runner.hooked() || breaks || one + 1 != commands.len() {

@@ -26,7 +26,7 @@ pub(crate) mod values;
 
 pub(crate) use config::variables;
 pub(crate) use facts::{Facts, Sources};
-pub(crate) use make::{argv, make};
+pub(crate) use make::{READY_TIMEOUT, argv, make};
 pub use port::{Port, PortRange};
 pub(crate) use request::Request;
 pub(crate) use settings::*;

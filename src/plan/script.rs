@@ -52,14 +52,10 @@ pub(crate) fn texts(words: &[Word]) -> Vec<Option<&str>> {
     words.iter().map(|word| Some(word.text.as_str())).collect()
 }
 
-/// Applies edits, from the last to the first so that places stay right.
-fn apply(script: &str, words: &[Word], mut edits: Vec<Edit>) -> String {
+/// Applies edits, of which the last in the script comes first.
+fn apply(script: &str, words: &[Word], edits: Vec<Edit>) -> String {
     let mut script = script.to_string();
-    let place = |edit: &Edit| match edit {
-        Edit::Insert(at, _) | Edit::Replace(at, _) => *at,
-    };
-    edits.sort_by_key(place);
-    for edit in edits.into_iter().rev() {
+    for edit in edits {
         match edit {
             Edit::Insert(at, new) => {
                 let end = words[at - 1].end;
@@ -73,7 +69,7 @@ fn apply(script: &str, words: &[Word], mut edits: Vec<Edit>) -> String {
 }
 
 /// The word as a shell reads it back.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
     match !word.is_empty() && word.bytes().all(plain) {
         true => word.to_string(),

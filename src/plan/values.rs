@@ -31,10 +31,15 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Letters that a name can't have: they would change how a line or a page reads.
+/// Letters that a name can't have.
 pub(crate) fn unfit(letter: char) -> bool {
-    letter == '/'
-        || letter.is_control()
+    letter == '/' || steers(letter)
+}
+
+/// Letters that change how a line or a page reads: control characters, marks of direction, separators of lines and
+/// paragraphs.
+pub(crate) fn steers(letter: char) -> bool {
+    letter.is_control()
         || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

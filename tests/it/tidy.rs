@@ -34,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("server", &["builder", "error", "event", "plan", "supervise"]),
     ("builder", &["attempt", "error", "event", "events", "plan", "server", "supervise"]),
     ("dashboard", &["error", "manage", "output", "plan", "registry", "sys"]),
-    ("cli", &["attempt", "control", "dashboard", "detach", "error", "event", "manage", "output", "plan", "ports", "registry", "supervise", "sys", "then"]),
+    ("cli", &["attempt", "control", "dashboard", "detach", "error", "event", "manage", "output", "plan", "ports", "registry", "spawn", "supervise", "sys", "then"]),
     ("then", &["attempt", "error", "event", "launch", "lifecycle", "plan", "registry", "spare", "spawn", "supervise", "sys", "terminal"]),
 ];
 
