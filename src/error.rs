@@ -14,6 +14,9 @@ use std::fmt;
 /// if let Some(hint) = error.what_to_do() {
 ///     println!("try: {hint}");
 /// }
+/// // The error underneath, if there is one.
+/// use std::error::Error as _;
+/// assert!(error.source().is_none());
 /// ```
 #[derive(Debug)]
 pub struct Error {
@@ -62,20 +65,20 @@ impl Kind {
 
 impl Error {
     /// A failure of this class; `what` says what happened to which thing, lowercase, without a full stop.
-    pub fn new(kind: Kind, what: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
         Self { kind, what: what.into(), cause: None, hint: None, output: None, source: None }
     }
 
     /// Adds why it happened.
     #[must_use]
-    pub fn cause(mut self, cause: impl Into<String>) -> Self {
+    pub(crate) fn cause(mut self, cause: impl Into<String>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
     /// Adds the one thing to do, preferably a command to run.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -89,7 +92,7 @@ impl Error {
 
     /// Keeps the error underneath; without a cause of its own, this one's text is the cause.
     #[must_use]
-    pub fn source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(crate) fn source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }

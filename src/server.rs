@@ -85,8 +85,8 @@ impl Server {
 
     /// Stops it and returns when none of its processes is left. Stopping what has stopped does nothing.
     ///
-    /// Errs when the guard was lost or a server of the same name could not be told apart; its processes are gone
-    /// then, too.
+    /// Errs with what went wrong since it was ready: its guard was killed, it could not be started again, or it was
+    /// given up after too many restarts. That is told once, to the first who asks; its processes are gone then, too.
     pub fn stop(&self) -> Result<(), Error> {
         self.handle.stop()
     }
@@ -99,7 +99,7 @@ impl Server {
 
     /// Waits until none of its processes is left; says how the command ended.
     ///
-    /// Errs as [`stop`](Self::stop), and when it was given up after too many restarts.
+    /// Errs as [`stop`](Self::stop) does.
     pub fn wait(&self) -> Result<Exit, Error> {
         self.handle.wait()
     }
@@ -134,7 +134,8 @@ impl Handle {
         }
         match &mut self.shared.lock().ended {
             Some(Ok(outcome)) => outcome.error.take().map_or(Ok(outcome.exit), Err),
-            Some(Err(_)) | None => Err(thread_gone()),
+            Some(Err(error)) => Err(std::mem::replace(error, thread_gone())),
+            None => Err(thread_gone()),
         }
     }
 }
@@ -248,5 +249,25 @@ impl Drop for SayOver<'_> {
     fn drop(&mut self) {
         self.0.lock().ended.get_or_insert_with(|| Err(thread_gone()));
         self.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_hears_once_why_a_ready_server_was_not_started_again() {
+        let (stop, _stops) = tokio::sync::mpsc::unbounded_channel();
+        let server = Server::on_a_thread(stop, |shared| {
+            let port = Port::new(4100).expect("not 0");
+            shared.heard(&Event::Ready { url: "http://localhost:4100".into(), port, pid: 1, ms: 1 });
+            Err(Error::new(Kind::NotFound, "vite was not found"))
+        });
+        let server = server.unwrap();
+        server.wait_until_ready().unwrap();
+        assert_eq!(server.wait().unwrap_err().kind(), Kind::NotFound);
+        assert_eq!(server.wait().unwrap_err().kind(), Kind::Internal);
+        assert!(!server.is_running());
     }
 }
