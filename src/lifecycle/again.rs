@@ -34,7 +34,7 @@ pub(crate) enum Retry {
 }
 
 /// Whether a command that ended before it was ready is started once more; `tries` counts the starts so far.
-pub(super) fn retry(early: &Early, tries: u32) -> Option<Retry> {
+fn retry(early: &Early, tries: u32) -> Option<Retry> {
     if early.was_ready || early.was_stopped || tries >= TRIES {
         return None;
     }
@@ -124,3 +124,7 @@ fn backoff(quick: u32, jitter: f64) -> Duration {
     let (first, longest) = BACKOFF;
     first.saturating_mul(1 << quick.min(16)).min(longest).mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0))
 }
+
+#[cfg(test)]
+#[path = "again_tests.rs"]
+mod tests;

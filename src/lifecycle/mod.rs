@@ -28,8 +28,8 @@ pub(crate) enum State {
     Ready { leader: Leader },
     /// The stop signal was sent, at this time after the start. `for_good`: it is not to be started again.
     Stopping { cause: StopCause, at: Duration, for_good: bool },
-    /// Members are being killed.
-    Killing { cause: StopCause, for_good: bool },
+    /// Members are being killed, since somebody insisted: it is not to be started again.
+    Killing { cause: StopCause },
     /// Nobody is left. Without a cause, the tree ended by itself.
     Over { cause: Option<StopCause>, for_good: bool },
 }
@@ -130,15 +130,11 @@ pub(crate) fn step(state: State, input: Input, now: Duration) -> (State, Option<
         (State::Ready { .. }, Input::Hung { restart: true }) => stop(StopCause::Unhealthy, now),
         (state @ State::Ready { .. }, Input::Recovered) => (state, Some(Act::AnnounceHealthy)),
         (State::Stopping { cause, at, for_good }, Input::Stop(second)) => {
-            let for_good = for_good || is_for_good(&second);
             if is_meant_as_second(&cause, &second, now.saturating_sub(at)) {
-                (State::Killing { cause, for_good }, Some(Act::Kill))
+                (State::Killing { cause }, Some(Act::Kill))
             } else {
-                (State::Stopping { cause, at, for_good }, None)
+                (State::Stopping { cause, at, for_good: for_good || is_for_good(&second) }, None)
             }
-        }
-        (State::Killing { cause, for_good }, Input::Stop(second)) => {
-            (State::Killing { cause, for_good: for_good || is_for_good(&second) }, None)
         }
         // Readiness is asked only while it starts, health only while it is ready, and a stop under way is not begun
         // again.
@@ -152,7 +148,8 @@ pub(crate) fn step(state: State, input: Input, now: Duration) -> (State, Option<
             | Input::Hung { .. }
             | Input::Recovered
             | Input::LeaderExited { .. },
-        ) => (state, None),
+        )
+        | (state @ State::Killing { .. }, Input::Stop(_)) => (state, None),
     }
 }
 
@@ -215,9 +212,8 @@ pub(crate) fn is_for_good(cause: &StopCause) -> bool {
 fn over(state: State) -> State {
     match state {
         State::Starting { .. } | State::Ready { .. } => State::Over { cause: None, for_good: false },
-        State::Stopping { cause, for_good, .. } | State::Killing { cause, for_good } => {
-            State::Over { cause: Some(cause), for_good }
-        }
+        State::Stopping { cause, for_good, .. } => State::Over { cause: Some(cause), for_good },
+        State::Killing { cause } => State::Over { cause: Some(cause), for_good: true },
         over @ State::Over { .. } => over,
     }
 }

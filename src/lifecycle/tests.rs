@@ -2,10 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::again::retry;
 use super::*;
-use crate::event::Exit;
-use crate::plan::RestartPolicy;
 
 /// Each of them once, for tests over all.
 pub(crate) const CAUSES: [StopCause; 11] = [
@@ -40,7 +37,7 @@ fn inputs() -> Vec<Input> {
 }
 
 /// Every state that can be reached, at times before and after the limit for duplicates.
-fn reachable() -> Vec<State> {
+pub(super) fn reachable() -> Vec<State> {
     let (mut seen, mut open) = (HashSet::new(), vec![State::Starting { leader: Leader::Running }]);
     let mut states = Vec::new();
     while let Some(state) = open.pop() {
@@ -122,143 +119,28 @@ fn the_copy_of_an_interrupt_that_npm_sends_on_is_no_second_interrupt() {
 }
 
 #[test]
-fn a_command_is_started_once_more_only_for_its_port() {
-    let early = Early {
-        was_ready: false,
-        was_stopped: false,
-        listened: false,
-        said_in_use: true,
-        stranger_listens: false,
-        had_reservation: true,
-    };
-    let table = [
-        (early, 1, Some(Retry::WithoutReservation)),
-        (Early { had_reservation: false, ..early }, 1, None),
-        (Early { said_in_use: false, ..early }, 1, None),
-        (Early { listened: true, ..early }, 1, None),
-        (Early { stranger_listens: true, said_in_use: false, ..early }, 1, Some(Retry::NextPort)),
-        (Early { stranger_listens: true, ..early }, 3, None),
-        (Early { was_ready: true, ..early }, 1, None),
-        (Early { was_stopped: true, ..early }, 1, None),
-    ];
-    for (early, tries, expected) in table {
-        assert_eq!(retry(&early, tries), expected, "{early:?} after {tries}");
+fn only_what_nobody_asked_for_may_be_followed_by_another_start() {
+    for cause in CAUSES {
+        let (state, _) =
+            step(State::Ready { leader: Leader::Running }, Input::Stop(cause.clone()), Duration::ZERO);
+        let (state, _) = step(state, Input::TreeEmpty, Duration::ZERO);
+        let again = matches!(
+            cause,
+            StopCause::LeaderExited | StopCause::ReadyTimeout | StopCause::Restart | StopCause::Unhealthy
+        );
+        assert_eq!(state, State::Over { cause: Some(cause), for_good: !again });
     }
-}
-
-/// The ways in which a tree can have ended that lead to different decisions.
-fn endings(cause: &Option<StopCause>, for_good: bool) -> Vec<Ended> {
-    let mut all = Vec::new();
-    for (was_ready, exit, ready_for) in [
-        (false, Exit::Code(0), 0),
-        (false, Exit::Code(1), 0),
-        (true, Exit::Code(0), 1),
-        (true, Exit::Signal(11), 1),
-        (true, Exit::Code(1), 60),
-    ] {
-        for (stranger_listens, guard_lost) in [(false, false), (true, false), (false, true)] {
-            let was_stopped = !matches!(cause, None | Some(StopCause::LeaderExited));
-            let early = Early {
-                was_ready,
-                was_stopped,
-                listened: was_ready,
-                said_in_use: false,
-                stranger_listens,
-                had_reservation: true,
-            };
-            let ready_for = Duration::from_secs(ready_for);
-            all.push(Ended { early, exit, cause: cause.clone(), for_good, guard_lost, ready_for });
-        }
-    }
-    all
 }
 
 #[test]
-fn no_server_is_started_again_after_a_stop_or_more_often_than_its_policy_allows() {
-    let policies = [RestartPolicy::Never, RestartPolicy::OnFailure(2), RestartPolicy::Always];
-    let over = reachable().into_iter().filter_map(|state| match state {
-        State::Over { cause, for_good } => Some((cause, for_good)),
-        _ => None,
-    });
-    let over: Vec<_> = over.collect();
-    let mut checked = 0;
-    for policy in policies {
-        // Every count that can be reached, from every way in which a tree can be over.
-        let (mut seen, mut open) = (HashSet::new(), vec![Starts::default()]);
-        while let Some(starts) = open.pop() {
-            if !seen.insert(starts) {
-                continue;
-            }
-            for (cause, for_good) in &over {
-                for ended in endings(cause, *for_good) {
-                    checked += 1;
-                    let (next, later) = after(policy, &ended, starts, 0.5);
-                    match next {
-                        Next::Over | Next::GiveUp { .. } => assert_eq!(later, starts, "{ended:?}"),
-                        Next::ForPort(_) | Next::Again { .. } => {
-                            assert!(!ended.for_good && !ended.guard_lost, "{policy:?} {ended:?}");
-                            let asked = ended.cause == Some(StopCause::Restart);
-                            let again = matches!(next, Next::Again { .. });
-                            assert!(!again || asked || policy != RestartPolicy::Never, "{ended:?}");
-                            open.push(later);
-                        }
-                    }
-                }
-            }
-        }
-        // The counts are what bounds the restarts: with no more of them there is no further start.
-        let limit = match policy {
-            RestartPolicy::Never => 1,
-            RestartPolicy::OnFailure(limit) => limit + 1,
-            RestartPolicy::Always => 6,
-        };
-        assert!(seen.len() <= 3 * limit as usize, "{policy:?}: {seen:?}");
+fn whoever_insists_on_the_end_is_not_overruled_by_a_restart() {
+    let mut state = State::Ready { leader: Leader::Running };
+    for (cause, at) in [(StopCause::Restart, 0), (StopCause::Signal(15), 5), (StopCause::Restart, 6)] {
+        state = step(state, Input::Stop(cause), Duration::from_secs(at)).0;
     }
-    assert!(checked > 1000, "{checked}");
-}
-
-#[test]
-fn a_crash_loop_backs_off_and_is_given_up_and_a_steady_run_starts_the_count_anew() {
-    let crash = |ready_for| Ended {
-        early: Early {
-            was_ready: true,
-            was_stopped: false,
-            listened: true,
-            said_in_use: false,
-            stranger_listens: false,
-            had_reservation: true,
-        },
-        exit: Exit::Code(1),
-        cause: Some(StopCause::LeaderExited),
-        for_good: false,
-        guard_lost: false,
-        ready_for: Duration::from_secs(ready_for),
-    };
-    let policy = RestartPolicy::OnFailure(3);
-    let mut starts = Starts::default();
-    let mut waits = Vec::new();
-    loop {
-        let (next, later) = after(policy, &crash(1), starts, 0.5);
-        starts = later;
-        match next {
-            Next::Again { after } => waits.push(after.as_millis()),
-            next => break assert_eq!(next, Next::GiveUp { quick: 3 }),
-        }
-    }
-    assert_eq!(waits, [250, 500, 1000]);
-    let (next, _) = after(policy, &crash(11), starts, 0.5);
-    assert_eq!(next, Next::Again { after: Duration::from_millis(250) });
-    let spread = |jitter| match after(policy, &crash(1), Starts::default(), jitter).0 {
-        Next::Again { after } => after.as_millis(),
-        next => panic!("{next:?}"),
-    };
-    assert_eq!((spread(0.0), spread(1.0)), (200, 300));
-    let ended_well = Ended { exit: Exit::Code(0), ..crash(1) };
-    assert_eq!(after(policy, &ended_well, Starts::default(), 0.5).0, Next::Over);
-    let again = after(RestartPolicy::Always, &ended_well, Starts::default(), 0.5).0;
-    assert!(matches!(again, Next::Again { .. }));
-    let asked = Ended { cause: Some(StopCause::Restart), ..crash(1) };
-    assert_eq!(after(RestartPolicy::Never, &asked, starts, 0.5).0, Next::Again { after: Duration::ZERO });
+    assert_eq!(state, State::Killing { cause: StopCause::Restart });
+    let over = State::Over { cause: Some(StopCause::Restart), for_good: true };
+    assert_eq!(step(state, Input::TreeEmpty, Duration::from_secs(7)).0, over);
 }
 
 #[test]
