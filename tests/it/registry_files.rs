@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use crate::support::{Ended, Running, SOON, Scratch, is_root};
 
 const NOBODY: u32 = 65534;
+/// The ports of the servers here.
+const PORTS: std::ops::RangeInclusive<u16> = 6260..=6269;
+const RANGE: &str = "6260-6269";
 const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
 
 type Thing = (&'static str, fn(&Path));
@@ -30,7 +33,7 @@ const THINGS: [Thing; 6] = [
 /// A start of `shop`, which must run its command and answer at once.
 fn start(scratch: &Scratch, case: &str) -> String {
     let start = Instant::now();
-    let mut command = scratch.devrun(["--ready", "none", "--name", "shop", "--port-range", "6260-6269"]);
+    let mut command = scratch.devrun(["--ready", "none", "--name", "shop", "--port-range", RANGE]);
     command.args(["--", "sh", "-c", "exit 3"]);
     let outcome = Running::spawn(command).outcome(SOON);
     assert_eq!(outcome.ended, Ended::Status(3), "{case}: {outcome}");
@@ -43,8 +46,7 @@ fn start(scratch: &Scratch, case: &str) -> String {
 fn known() -> Scratch {
     let scratch = Scratch::new();
     for name in ["sound", "shop"] {
-        let run =
-            scratch.devrun(["--ready", "none", "--name", name, "--port-range", "6260-6269", "--", "true"]);
+        let run = scratch.devrun(["--ready", "none", "--name", name, "--port-range", RANGE, "--", "true"]);
         assert_eq!(Running::spawn(run).outcome(SOON).ended, Ended::Status(0));
     }
     scratch
@@ -96,7 +98,7 @@ fn anything_in_the_place_of_a_servers_file_costs_a_warning_at_most() {
 fn anything_in_the_place_of_a_ports_file_costs_nothing() {
     for (thing, make) in THINGS {
         let scratch = known();
-        for port in 4600..=4609 {
+        for port in PORTS {
             put(&scratch.state().join("ports").join(port.to_string()), make);
         }
         let said = start(&scratch, thing);
@@ -191,8 +193,9 @@ fn nothing_is_executed_from_a_temporary_folder() {
     run.ended(SOON);
     let calls = std::fs::read_to_string(calls).unwrap();
     let executed = calls.lines().filter(|line| line.contains("execve(") && line.ends_with("= 0"));
-    let from_temporary =
-        executed.clone().filter(|line| line.contains("execve(\"/tmp") && !line.contains(DEVRUN));
+    let places = [format!("execve(\"{}", temporary.display()), "execve(\"/tmp".to_string()];
+    let is_there = |line: &&str| places.iter().any(|place| line.contains(place.as_str()));
+    let from_temporary = executed.clone().filter(|line| is_there(line) && !line.contains(DEVRUN));
     assert_eq!(from_temporary.collect::<Vec<_>>(), [""; 0]);
     assert!(executed.count() > 3, "npm, a shell, node: {calls}");
     assert_eq!(std::fs::read_dir(&temporary).unwrap().flatten().filter(|e| e.path().is_file()).count(), 0);
