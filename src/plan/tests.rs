@@ -139,6 +139,24 @@ fn scripts_get_their_flags_through_the_script_shell() {
 }
 
 #[test]
+fn what_the_script_shell_is_told_is_what_it_hears() {
+    let port = "4100".parse().unwrap();
+    for (told, heard) in [
+        ("4100 keep", Some((port, false))),
+        ("4100 replace", Some((port, true))),
+        ("0 keep", None),
+        ("4100", None),
+        ("", None),
+    ] {
+        assert_eq!(super::inject::parse_inject(told.as_ref()), heard, "{told}");
+    }
+    let mut facts = project("vite", "");
+    facts.settings.port = Some(port);
+    let told = var(&filled(&plan("npm run dev", &facts)), "DEVRUN_INJECT");
+    assert_eq!(told.as_deref(), Some("4100 replace"), "a port that the user wants goes over the script's");
+}
+
+#[test]
 fn runners_without_a_script_shell_get_flags_by_their_own_rule() {
     let flags = "--port 4100 --strictPort --host 127.0.0.1";
     let berry = "\"packageManager\": \"yarn@4.1.0\",";

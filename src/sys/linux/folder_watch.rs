@@ -1,4 +1,5 @@
-//! Being told of changes in a folder, by inotify. Nothing here polls, and nothing says what has changed.
+//! Being told of changes in one folder, by inotify, for a thread that waits; `changes` is for async code and many
+//! folders. Nothing here polls, and nothing says what has changed.
 
 use std::io;
 use std::mem::MaybeUninit;
