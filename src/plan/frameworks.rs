@@ -2,7 +2,7 @@
 //! name is written here: those are in `frameworks_table`, one line each.
 
 use super::Port;
-use super::frameworks_table::TABLE;
+use super::frameworks_table::{OTHER_DEFAULTS, TABLE};
 
 /// What devrun knows of one dev server.
 #[derive(Debug, PartialEq, Eq)]
@@ -182,20 +182,28 @@ pub(crate) fn common_env() -> impl Iterator<Item = (&'static str, &'static str)>
     TABLE.iter().filter(|row| !row.private_env).flat_map(|row| row.env.iter().copied())
 }
 
-/// Ports that browsers refuse to open (the "bad ports" of the Fetch standard, from 1024 up).
-const BLOCKED: &[u16] = &[
-    1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679,
-    6697, 10080,
+/// Ports that browsers refuse to open (the "bad ports" of the Fetch standard).
+const BLOCKED: [u16; 83] = [
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103,
+    104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514,
+    515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723,
+    2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ];
 
-/// Whether this port may be given to a server that did not ask for it: not one that browsers block, nor a
-/// framework's own default or one of the nine after it.
+/// How many ports from its default on a framework tries.
+const TRIES: u16 = 10;
+
+/// Whether browsers open a page on this port.
+pub(crate) fn browsers_open(port: Port) -> bool {
+    !BLOCKED.contains(&port.get())
+}
+
+/// Whether this port may be given to a server that did not ask for it: one that browsers open, and neither a
+/// framework's own default nor one that it tries after that, where whoever runs it bare expects it.
 pub(crate) fn given_unasked(port: Port) -> bool {
-    let number = port.get();
-    let default = |first: u16| (first..=first.saturating_add(9)).contains(&number);
-    number >= 1024
-        && !BLOCKED.contains(&number)
-        && !TABLE.iter().filter_map(|row| row.default_port).any(default)
+    let defaults = TABLE.iter().filter_map(|row| row.default_port).chain(OTHER_DEFAULTS);
+    let mut tried = defaults.map(|first| first..=first.saturating_add(TRIES - 1));
+    browsers_open(port) && !tried.any(|ports| ports.contains(&port.get()))
 }
 
 #[cfg(test)]
@@ -204,10 +212,13 @@ mod tests {
 
     #[test]
     fn blocked_and_default_ports_are_given_only_when_asked_for() {
-        for number in [80, 3000, 3009, 4200, 4045, 4190, 4321, 5173, 6000, 8000] {
+        for number in [
+            22, 3000, 3009, 4200, 4045, 4190, 4321, 5173, 6000, 6006, 6015, 6566, 6667, 6697, 8000, 8050,
+            10080, 24678,
+        ] {
             assert!(!given_unasked(Port::new(number).unwrap()), "{number}");
         }
-        for number in [3010, 3999, 4100, 4999] {
+        for number in [80, 2999, 3010, 3999, 4100, 4999, 6016] {
             assert!(given_unasked(Port::new(number).unwrap()), "{number}");
         }
     }

@@ -84,3 +84,6 @@ pub(super) const TABLE: &[Server] = &[
     several(&["foreman", "honcho", "overmind", "hivemind", "goreman", "process-compose", "mprocs"]),
     server(&["tauri"]).verbs(&["dev"]).fixed(),
 ];
+
+/// Default ports of servers that have no program of their own: Dash, and the hot reload of a Vite in another server.
+pub(super) const OTHER_DEFAULTS: [u16; 2] = [8050, 24678];

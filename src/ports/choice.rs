@@ -2,24 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::plan::frameworks::{browsers_open, given_unasked};
 use crate::plan::{Port, PortRange};
-
-/// Ports to which browsers refuse to connect (the "bad ports" of the Fetch standard).
-const BLOCKED: [u16; 83] = [
-    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103,
-    104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514,
-    515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723,
-    2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
-];
-
-/// Where frameworks start to look by themselves: whoever runs one bare expects it there.
-const FRAMEWORK_DEFAULTS: [u16; 18] = [
-    1234, 1313, 2718, 3000, 4000, 4200, 4321, 5000, 5173, 8000, 8050, 8080, 8081, 8501, 8787, 8888, 9292,
-    24678,
-];
-
-/// How many ports from its default on a framework tries.
-const FRAMEWORK_TRIES: u16 = 10;
 
 /// Ports that the operating system keeps for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,17 +62,13 @@ impl<'a> Search<'a> {
 
     /// Whether the port is given to a server that did not ask for it.
     fn is_given_unasked(&self, port: Port) -> bool {
-        let number = port.get();
-        let is_framework_default = || {
-            FRAMEWORK_DEFAULTS.iter().any(|default| (*default..*default + FRAMEWORK_TRIES).contains(&number))
-        };
-        !self.system.keeps(number) && !BLOCKED.contains(&number) && !is_framework_default()
+        given_unasked(port) && !self.system.keeps(port.get())
     }
 
     /// A port outside the default range was asked for once; outside a range of the user's own it is no longer.
     fn may_be_had_again(&self, port: Port) -> bool {
         let in_range = self.range.contains(port) || *self.range == PortRange::default();
-        in_range && !BLOCKED.contains(&port.get()) && !self.system.keeps(port.get())
+        in_range && browsers_open(port) && !self.system.keeps(port.get())
     }
 
     /// The whole range, beginning at the start of the search.
@@ -180,10 +160,7 @@ mod tests {
             let search =
                 Search { wanted: None, last: Some(start), derived: start, range: &range, system: &system };
             for choice in search.candidates(&|_| false).take(31) {
-                assert!(
-                    !BLOCKED.contains(&choice.get()) && !(32768..=60999).contains(&choice.get()),
-                    "{choice}"
-                );
+                assert!(browsers_open(choice) && !(32768..=60999).contains(&choice.get()), "{choice}");
                 choices += 1;
             }
         }
