@@ -107,6 +107,28 @@ fn the_environment_is_set_by_what_the_server_reads() {
 }
 
 #[test]
+fn what_the_user_has_set_is_kept() {
+    let set = |name: &str, value: &str, command: &str| {
+        let mut facts = facts("/p", "{}");
+        facts.env.insert(name.into(), value.into());
+        var(&filled(&plan(command, &facts)), name)
+    };
+    for (user, expected) in [
+        ("-w 2", "-w 2 --bind=127.0.0.1:4100"),
+        ("--bind=0.0.0.0:1", "--bind=0.0.0.0:1"),
+        ("-w 2 -b :1", "-w 2 -b :1"),
+        ("", "--bind=127.0.0.1:4100"),
+    ] {
+        assert_eq!(set("GUNICORN_CMD_ARGS", user, "gunicorn a:b").as_deref(), Some(expected), "{user}");
+    }
+    assert_eq!(set("HOST", "0.0.0.0", "nuxt dev"), None, "left as it is");
+    assert_eq!(set("HOST", "", "nuxt dev").as_deref(), Some("127.0.0.1"));
+    let request = Request { command: vec!["vite".into()], open: Some(true), ..Request::default() };
+    let opening = make(request, &facts("/p", "{}")).unwrap();
+    assert_eq!(var(&filled(&opening), "BROWSER").as_deref(), Some("none"), "devrun opens it");
+}
+
+#[test]
 fn scripts_get_their_flags_through_the_script_shell() {
     for (command, hooked) in [
         ("npm run dev", true),
@@ -117,6 +139,7 @@ fn scripts_get_their_flags_through_the_script_shell() {
         ("yarn dev", true),
         ("cross-env A=1 npm run dev", true),
         ("node server.js", false),
+        ("bun run server.ts", false),
         ("make dev", false),
     ] {
         let command = filled(&plan(command, &project("vite", "")));

@@ -236,4 +236,64 @@ mod tests {
             assert!(port_variable(wrong).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn every_word_that_an_option_knows_means_what_it_says() {
+        for (text, expected) in [
+            ("tcp", ReadyCheck::Tcp),
+            ("none", ReadyCheck::None),
+            ("http://x:1/", ReadyCheck::Url("http://x:1/".into())),
+            ("https://x", ReadyCheck::Url("https://x".into())),
+        ] {
+            assert_eq!(ready(text), Ok(expected), "{text}");
+        }
+        assert_eq!(health("tcp"), Ok(ReadyCheck::Tcp));
+        assert!(health("none").is_err() && health("log:x").is_err(), "said once, or never");
+        for (text, expected) in [
+            ("url", IfRunning::Url),
+            ("replace", IfRunning::Replace),
+            ("error", IfRunning::Error),
+            ("new", IfRunning::New),
+        ] {
+            assert_eq!(if_running(text), Ok(expected), "{text}");
+        }
+        for (text, expected) in [
+            ("never", RestartPolicy::Never),
+            ("always", RestartPolicy::Always),
+            ("on-failure", RestartPolicy::OnFailure(5)),
+            ("on-failure:3", RestartPolicy::OnFailure(3)),
+        ] {
+            assert_eq!(restart(text), Ok(expected), "{text}");
+        }
+        for (text, expected) in [
+            ("TERM", StopSignal::Term),
+            ("SIGHUP", StopSignal::Hup),
+            ("quit", StopSignal::Quit),
+            ("USR1", StopSignal::Usr1),
+            ("USR2", StopSignal::Usr2),
+            ("KILL", StopSignal::Kill),
+        ] {
+            assert_eq!(stop_signal(text), Ok(expected), "{text}");
+        }
+        assert_eq!((owner("auto"), owner("none")), (Ok(Owner::Auto), Ok(Owner::None)));
+        assert_eq!(["true", "1", "yes", "on"].map(switch), [const { Ok(true) }; 4]);
+        assert_eq!(["false", "0", "no", "off", ""].map(switch), [const { Ok(false) }; 5]);
+        for wrong in ["sometimes", "", "on-failure:", "on-failure:0", "always:3"] {
+            assert!(restart(wrong).is_err() && if_running(wrong).is_err(), "{wrong}");
+        }
+        assert!(switch("maybe").is_err());
+        assert!(command("npm test").is_ok() && command(" ").is_err() && command("a\0").is_err());
+    }
+
+    #[test]
+    fn numbers_have_bounds() {
+        assert_eq!(
+            ["0", "1", "1000", "1001", "x"].map(|text| count(text).is_ok()),
+            [false, true, true, false, false]
+        );
+        assert_eq!(["99ms", "100ms", "1h"].map(|text| interval(text).is_ok()), [false, true, true]);
+        assert_eq!(["1", "2147483647", "2147483648"].map(|text| owner(text).is_ok()), [true, true, false]);
+        assert!(name(&"x".repeat(NAME_MAX)).is_ok() && name(&"x".repeat(NAME_MAX + 1)).is_err());
+        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
+    }
 }
