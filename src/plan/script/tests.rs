@@ -51,6 +51,10 @@ fn the_one_known_server_gets_its_port_wherever_it_stands() {
         "vite@ \\\n --open",
         "vi\\\nte@",
         "vite@ &>log",
+        "vite@ <in >log",
+        "# first\nvite@",
+        "vite@ # note\ntrue",
+        "A=$X vite@",
     ] {
         let expected = script.replace('@', &format!(" {FLAGS}"));
         assert_eq!(rewritten(&script.replace('@', ""), true), expected);
@@ -131,6 +135,7 @@ fn what_is_not_understood_stays_as_it_is() {
         "--",
         "vite\r\n",
         "echo $'\\' vite '",
+        "echo $'\\'' '; vite #'",
         "node server.js",
         "echo 'vite dev'",
         "npm exec vite",
