@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::sys;
 
 /// When a file is this long, it becomes the older one.
-const FILE_BYTES: u64 = 5 * 1024 * 1024;
+pub(super) const FILE_BYTES: u64 = 5 * 1024 * 1024;
 
 /// The log of one server: `path`, and `path.1` with what came before.
 #[derive(Debug)]
@@ -19,6 +19,10 @@ pub(crate) struct Log {
     length: u64,
     limit: u64,
     times: Times,
+    /// What the log does not have since the last thing in it.
+    skipped: u64,
+    /// Whether the last thing in it is a whole line, as far as is known.
+    line_ended: bool,
 }
 
 /// `path.times`: a line with an offset and the time (milliseconds since 1970) at which the log had that length.
@@ -71,19 +75,60 @@ impl Log {
     fn with_limit(path: &Path, limit: u64) -> io::Result<Self> {
         let file = sys::append_private(path)?;
         let length = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), file, length, limit, times: Times::default() })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            length,
+            limit,
+            times: Times::default(),
+            skipped: 0,
+            line_ended: true,
+        })
     }
 
-    /// One whose rotation fails at the first byte.
+    /// One that has to rotate before the first byte, and can't while there is such a folder.
     #[cfg(test)]
-    pub(super) fn failing(path: &Path) -> Self {
-        let log = Self::with_limit(path, 0).expect("the folder is there");
-        std::fs::remove_file(path).expect("just made");
-        log
+    pub(super) fn failing(path: &Path) -> (Self, PathBuf) {
+        let folder = with_suffix(path, ".1");
+        std::fs::create_dir(&folder).expect("the folder is there");
+        let log = Self::open(path).expect("the folder is there");
+        (Self { length: log.limit, ..log }, folder)
     }
 
-    /// Appends a piece of output, which may span the end of a file and the beginning of the next.
+    /// One on a disk that takes no more than a pipe, for as long as nobody reads it.
+    #[cfg(test)]
+    pub(super) fn hanging(path: &Path) -> (Self, io::PipeReader) {
+        let (disk, file) = io::pipe().expect("there are pipes");
+        let log = Self::with_limit(path, u64::MAX).expect("the folder is there");
+        (Self { file: File::from(sys::Pipe::from(file)), ..log }, disk)
+    }
+
+    /// So many bytes of output won't come.
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        self.skipped += bytes;
+    }
+
+    /// Appends a piece of output. What can't be written is skipped, and said as soon as something can be.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let written = self.say_skipped().and_then(|()| self.append(&mut bytes));
+        self.skipped += bytes.len() as u64;
+        written
+    }
+
+    /// Where something is missing, a line says how much.
+    pub(super) fn say_skipped(&mut self) -> io::Result<()> {
+        if self.skipped == 0 {
+            return Ok(());
+        }
+        let before = if self.line_ended { "" } else { "\n" };
+        let line = format!("{before}devrun: {} bytes of output skipped\n", self.skipped);
+        self.append(&mut line.as_bytes())?;
+        self.skipped = 0;
+        Ok(())
+    }
+
+    /// What may span the end of a file and the beginning of the next. What was not written is left.
+    fn append(&mut self, bytes: &mut &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             // A trickle makes more times than output, and they are bounded too.
             if self.length >= self.limit || self.times.length >= self.limit {
@@ -91,10 +136,14 @@ impl Log {
             }
             self.times.note(&self.path, self.length);
             let room = usize::try_from(self.limit - self.length).unwrap_or(usize::MAX);
-            let (now, later) = bytes.split_at(bytes.len().min(room));
-            self.file.write_all(now)?;
-            self.length += now.len() as u64;
-            bytes = later;
+            let written = match self.file.write(&bytes[..bytes.len().min(room)]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            self.length += written as u64;
+            self.line_ended = bytes[written - 1] == b'\n';
+            *bytes = &bytes[written..];
         }
         Ok(())
     }
@@ -102,7 +151,11 @@ impl Log {
     /// By renaming: a reader that has the file open keeps what it reads.
     fn rotate(&mut self) -> io::Result<()> {
         let older = with_suffix(&self.path, ".1");
-        std::fs::rename(&self.path, &older)?;
+        match std::fs::rename(&self.path, &older) {
+            // Deleted by hand, or the last try got no further than this.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
         let _ = std::fs::rename(with_suffix(&self.path, ".times"), with_suffix(&older, ".times"));
         self.times = Times::default();
         self.file = sys::append_private(&self.path)?;

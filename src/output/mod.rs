@@ -2,8 +2,10 @@
 //! through for what went wrong. No byte is changed, reordered within a stream, or sent to the other stream.
 
 mod diagnose;
+mod keep;
 mod log;
 mod pass;
+mod queue;
 mod streams;
 mod text;
 

@@ -3,19 +3,17 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::keep::{Keep, Writer};
 use super::{Log, strip_control};
 use crate::sys::{self, Bell, Pipe, Stream, Woken};
 
 /// One read: as much as a pipe holds.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// How much of the output is kept in memory.
-const TAIL_BYTES: usize = 64 * 1024;
 /// A line is given out at this length even if it has no end yet.
 const LINE_BYTES: usize = 16 * 1024;
 
@@ -40,7 +38,8 @@ impl Route {
 /// Output under way. Dropping it stops the threads without waiting for them.
 #[derive(Debug)]
 pub(crate) struct PassOn {
-    kept: Arc<Mutex<Kept>>,
+    keep: Keep,
+    log: Option<Writer>,
     bell: Bell,
     running: usize,
     ended: Receiver<()>,
@@ -48,7 +47,7 @@ pub(crate) struct PassOn {
 
 impl PassOn {
     /// Starts to pass on. `lines` gets every line without its control sequences, until its receiver is dropped;
-    /// `warn` is called at most once, when the log can't be kept any longer.
+    /// `warn` is called at most once, when something can't be written to the log.
     pub(crate) fn start(
         routes: impl IntoIterator<Item = Route>,
         log: Option<Log>,
@@ -56,10 +55,9 @@ impl PassOn {
         warn: impl FnOnce(io::Error) + Send + 'static,
     ) -> io::Result<Self> {
         let bell = Bell::new()?;
-        let log = log.map(|log| (log, Box::new(warn) as Warn));
-        let kept = Arc::new(Mutex::new(Kept { log, tail: Vec::new() }));
+        let (keep, log) = Keep::start(log, Box::new(warn))?;
         let (end, ended) = channel();
-        let mut passing = Self { kept, bell, running: 0, ended };
+        let mut passing = Self { keep, log, bell, running: 0, ended };
         for route in routes {
             passing.spawn(route, lines.clone(), end.clone())?;
         }
@@ -72,10 +70,10 @@ impl PassOn {
         lines: Option<UnboundedSender<String>>,
         end: Sender<()>,
     ) -> io::Result<()> {
-        let (kept, bell) = (self.kept.clone(), self.bell.clone());
+        let (keep, bell) = (self.keep.clone(), self.bell.clone());
         let lines = lines.map(Lines::new);
         thread::Builder::new().name("output".into()).stack_size(128 * 1024).spawn(move || {
-            pass(&route, &bell, &kept, lines);
+            pass(&route, &bell, &keep, lines);
             drop(route); // before it is told: whoever still writes gets EPIPE from here on
             let _ = end.send(());
         })?;
@@ -85,14 +83,21 @@ impl PassOn {
 
     /// The last bytes of both streams, as they came.
     pub(crate) fn tail(&self) -> Vec<u8> {
-        let tail = &lock(&self.kept).tail;
-        tail[tail.len().saturating_sub(TAIL_BYTES)..].to_vec()
+        self.keep.tail()
     }
 
-    /// Passes on what is in the pipes now and stops; false if that was not done by the deadline, because the
-    /// reader of our own stream does not read.
-    pub(crate) fn finish(&mut self, deadline: Instant) -> bool {
+    /// Passes on what is in the pipes now, has it in the log, and stops. Neither takes longer than this; false if
+    /// the first was not done by then, because the reader of our own stream does not read.
+    pub(crate) fn finish(&mut self, patience: Duration) -> bool {
         self.bell.ring();
+        let passed = self.wait(Instant::now() + patience);
+        if let Some(log) = self.log.take() {
+            log.finish(Instant::now() + patience);
+        }
+        passed
+    }
+
+    fn wait(&mut self, deadline: Instant) -> bool {
         while self.running > 0 {
             match self.ended.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(()) => self.running -= 1,
@@ -109,42 +114,7 @@ impl Drop for PassOn {
     }
 }
 
-type Warn = Box<dyn FnOnce(io::Error) + Send>;
-
-/// What both threads keep.
-struct Kept {
-    log: Option<(Log, Warn)>,
-    tail: Vec<u8>,
-}
-
-impl std::fmt::Debug for Kept {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").finish_non_exhaustive()
-    }
-}
-
-impl Kept {
-    fn keep(&mut self, bytes: &[u8]) {
-        if let Some((log, _)) = &mut self.log
-            && let Err(error) = log.write(bytes)
-            && let Some((_, warn)) = self.log.take()
-        {
-            warn(error);
-        }
-        // Cut only when twice as long, so that a chatty server does not move it at every line.
-        if self.tail.len() + bytes.len() > 2 * TAIL_BYTES {
-            let keep = TAIL_BYTES.saturating_sub(bytes.len());
-            self.tail.drain(..self.tail.len().saturating_sub(keep));
-        }
-        self.tail.extend_from_slice(bytes);
-    }
-}
-
-fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn pass(route: &Route, bell: &Bell, kept: &Mutex<Kept>, mut lines: Option<Lines>) {
+fn pass(route: &Route, bell: &Bell, keep: &Keep, mut lines: Option<Lines>) {
     let mut buffer = vec![0; CHUNK_BYTES];
     // Once told to finish: what was in the pipe then, and nothing that a survivor adds.
     let mut allowance = None;
@@ -170,7 +140,7 @@ fn pass(route: &Route, bell: &Bell, kept: &Mutex<Kept>, mut lines: Option<Lines>
         // First the reader, then the books. A full disk costs the reader this piece, as it would the command;
         // a reader that left ends it, and the command learns so by its own next write.
         let written = route.to.as_ref().map_or(Ok(()), |to| sys::write_all(to, bytes));
-        lock(kept).keep(bytes);
+        keep.add(bytes);
         if lines.as_mut().is_some_and(|lines| !lines.feed(bytes)) {
             lines = None;
         }

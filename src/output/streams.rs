@@ -2,13 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{Log, PassOn, Route};
 
-/// How long what is in the pipes already is waited for when the tree is empty.
+/// How long what is in the pipes already is waited for when the tree is empty, and after that for the disk.
 const DRAIN: Duration = Duration::from_millis(200);
 
 /// The command's output on its way through us, where it does not go straight to the terminal.
@@ -21,7 +21,7 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// Starts threads that pass on what comes. Without a log file none is kept; a log that fails is said in the
-    /// trace and given up.
+    /// trace.
     pub(crate) fn start(log: Option<PathBuf>, wants_lines: bool, routes: Vec<Route>) -> io::Result<Self> {
         let (sender, receiver) = unbounded_channel();
         let log = log.and_then(|path| {
@@ -30,14 +30,14 @@ impl Streams {
                 .ok()
         });
         let passing = PassOn::start(routes, log, wants_lines.then_some(sender), |error| {
-            tracing::warn!(target: "devrun::output", %error, "the log is not kept any longer");
+            tracing::warn!(target: "devrun::output", %error, "output is missing in the log");
         })?;
         Ok(Self { passing, lines: wants_lines.then_some(receiver) })
     }
 
     /// What is in the pipes is passed on; then nobody is waited for. Returns the end of what was said.
     pub(crate) fn finish(mut self) -> Vec<u8> {
-        self.passing.finish(Instant::now() + DRAIN);
+        self.passing.finish(DRAIN);
         self.passing.tail()
     }
 }

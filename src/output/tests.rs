@@ -3,14 +3,12 @@
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::*;
 use crate::sys::Pipe;
 
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(20)
-}
+const SOON: Duration = Duration::from_secs(20);
 
 fn pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
     std::io::pipe().unwrap()
@@ -49,7 +47,7 @@ fn both_streams_arrive_whole_apart_and_in_the_log() {
     err.read_to_string(&mut err_text).unwrap();
     let out_text = reader.join().unwrap().unwrap();
     child.wait().unwrap();
-    assert!(passing.finish(soon()));
+    assert!(passing.finish(SOON));
     let numbers = |last: u32| (1..=last).map(|n| format!("{n}\n")).collect::<String>();
     assert!(out_text == numbers(200_000) + "no end");
     assert_eq!(err_text, numbers(200));
@@ -68,7 +66,7 @@ fn a_survivor_that_holds_the_pipe_delays_nothing_and_nothing_written_before_is_l
     let (mut out, to) = pipe();
     let mut passing = start(vec![route(from, to)]);
     survivor.write_all(&[b'x'; 50_000]).unwrap();
-    assert!(passing.finish(soon()));
+    assert!(passing.finish(SOON));
     let mut text = Vec::new();
     out.read_to_end(&mut text).unwrap();
     assert_eq!(text.len(), 50_000);
@@ -81,7 +79,7 @@ fn a_survivor_that_never_stops_writing_delays_nothing() {
     let (mut out, to) = pipe();
     let mut passing = start(vec![route(child.stdout.take().unwrap(), to)]);
     let reader = std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-    assert!(passing.finish(soon()));
+    assert!(passing.finish(SOON));
     assert!(reader.join().unwrap().is_ok());
     assert!(!child.wait().unwrap().success()); // of SIGPIPE
 }
@@ -93,7 +91,7 @@ fn a_reader_that_left_reaches_the_command_as_a_broken_pipe() {
     let mut passing = start(vec![route(child.stdout.take().unwrap(), to)]);
     drop(out);
     assert!(!child.wait().unwrap().success());
-    assert!(passing.finish(soon()));
+    assert!(passing.finish(SOON));
 }
 
 #[test]
@@ -107,27 +105,86 @@ fn a_reader_that_does_not_read_costs_the_deadline_and_no_more() {
     while pipes.iter().any(|pipe| crate::sys::unread(pipe) < 65_536) {
         std::thread::yield_now();
     }
-    assert!(!passing.finish(Instant::now() + Duration::from_millis(50)));
+    assert!(!passing.finish(Duration::from_millis(50)));
     drop((out, pipes));
     child.wait().unwrap();
 }
 
+/// A command that says so many lines, and what it says.
+fn flood(lines: u32) -> (Command, String) {
+    let mut command = Command::new("seq");
+    command.args(["1", &lines.to_string()]).stdout(Stdio::piped());
+    (command, (1..=lines).map(|n| format!("{n}\n")).collect())
+}
+
 #[test]
-fn a_log_that_fails_is_one_warning_and_the_output_goes_on() {
+fn a_log_that_fails_is_one_warning_and_what_is_missing_is_said_once_it_can_be() {
     let folder = tempfile::tempdir().unwrap();
-    let log = Log::failing(&folder.path().join("log"));
+    let path = folder.path().join("log");
+    let (log, obstacle) = Log::failing(&path);
     let (warn, warned) = mpsc::channel();
     let (from, mut command) = pipe();
     let (mut out, to) = pipe();
     let routes = vec![route(from, to)];
     let mut passing = PassOn::start(routes, Some(log), None, move |error| warn.send(error).unwrap()).unwrap();
-    let mut text = [0; 4];
-    for piece in [b"one\n", b"two\n"] {
+    let mut say = |piece: &[u8; 4]| {
+        let mut text = [0; 4];
         command.write_all(piece).unwrap();
         out.read_exact(&mut text).unwrap();
         assert_eq!(&text, piece);
-    }
-    assert!(passing.finish(soon()));
-    assert_eq!(warned.iter().count(), 1);
-    assert_eq!(passing.tail(), b"one\ntwo\n");
+    };
+    say(b"one\n");
+    say(b"two\n");
+    warned.recv_timeout(SOON).unwrap();
+    std::fs::remove_dir(obstacle).unwrap();
+    say(b"end\n");
+    assert!(passing.finish(SOON));
+    assert!(warned.recv().is_err(), "one warning");
+    assert_eq!(passing.tail(), b"one\ntwo\nend\n");
+    let kept = std::fs::read_to_string(path).unwrap();
+    let missing = kept.strip_prefix("devrun: ").unwrap().split_once(" bytes of output skipped\n").unwrap();
+    assert!(matches!(missing, ("4", "two\nend\n") | ("8", "end\n")), "{kept}");
+}
+
+#[test]
+fn a_disk_that_hangs_holds_up_neither_the_output_nor_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, disk) = Log::hanging(&folder.path().join("log"));
+    let (mut command, text) = flood(3_000_000);
+    let mut child = command.spawn().unwrap();
+    let (mut out, to) = pipe();
+    let routes = vec![route(child.stdout.take().unwrap(), to)];
+    let mut passing = PassOn::start(routes, Some(log), None, |error| panic!("{error}")).unwrap();
+    let mut got = String::new();
+    out.read_to_string(&mut got).unwrap();
+    assert!(got == text);
+    assert!(passing.finish(Duration::from_millis(50)));
+    assert!(text.as_bytes().ends_with(&passing.tail()));
+    drop((passing, disk));
+    child.wait().unwrap();
+}
+
+#[test]
+fn what_a_slow_disk_misses_is_said_and_the_end_is_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, mut disk) = Log::hanging(&folder.path().join("log"));
+    let (mut command, text) = flood(3_000_000);
+    let mut child = command.spawn().unwrap();
+    let (mut out, to) = pipe();
+    let routes = vec![route(child.stdout.take().unwrap(), to)];
+    let mut passing = PassOn::start(routes, Some(log), None, |error| panic!("{error}")).unwrap();
+    std::io::copy(&mut out, &mut std::io::sink()).unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut kept = String::new();
+        disk.read_to_string(&mut kept).map(|_| kept)
+    });
+    assert!(passing.finish(SOON));
+    let kept = reader.join().unwrap().unwrap();
+    let (before, rest) = kept.split_once("devrun: ").unwrap();
+    let (skipped, after) = rest.split_once(" bytes of output skipped\n").unwrap();
+    assert!(text.starts_with(before.trim_end()) && text.ends_with(after));
+    assert!(after.len() > 5_000_000, "as much as the log is sure to hold: {}", after.len());
+    let sum = before.len() + skipped.parse::<usize>().unwrap() + after.len();
+    assert!(matches!(sum - text.len(), 0 | 1), "with the end of a line that was cut: {sum}");
+    child.wait().unwrap();
 }
