@@ -219,7 +219,7 @@ fn ended(state: Phase) -> bool {
 }
 
 /// The server that a port file names.
-pub(super) fn read_owner(file: &fs::File) -> Option<ServerId> {
+pub(super) fn read_owner(file: impl Read) -> Option<ServerId> {
     let mut text = String::new();
     file.take(64).read_to_string(&mut text).ok()?;
     server_id(text.trim())

@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("log", &["error", "sys"]),
     ("registry", &["error", "event", "plan", "sys"]),
     ("spare", &["plan", "sys"]),
+    ("fuzzing", &["cli", "control", "dashboard", "plan", "registry", "sys"]),
     ("terminal", &["sys"]),
     ("launch", &["error", "output", "plan", "session", "spare", "spawn", "sys", "terminal"]),
     ("spawn", &["detach", "error", "event", "owner", "plan", "spare", "sys"]),
@@ -137,7 +138,7 @@ impl Source {
     }
 
     fn is_test(&self) -> bool {
-        ["tests.rs", "/testing.rs", "/properties.rs"].iter().any(|end| self.path.ends_with(end))
+        ["tests.rs", "/testing.rs", "/properties.rs", "/fuzzing.rs"].iter().any(|end| self.path.ends_with(end))
     }
 }
 
