@@ -205,8 +205,9 @@ pub(super) fn each_word(file: &OwnedFd, visit: &mut dyn FnMut(Pid)) {
     }
 }
 
+/// Never below 0: that would be a process group.
 fn number(digits: &[u8]) -> Option<i32> {
-    core::str::from_utf8(digits).ok()?.parse().ok()
+    core::str::from_utf8(digits).ok()?.parse::<u32>().ok()?.try_into().ok()
 }
 
 /// A short C string on the stack.
