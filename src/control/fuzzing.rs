@@ -72,10 +72,9 @@ async fn every_event_is_json(mut events: Subscription<DuplexStream>) {
     }
 }
 
-/// The first byte says how large the pieces are.
+/// In pieces of a size that goes with the length.
 async fn in_pieces(stream: &mut DuplexStream, bytes: &[u8]) {
-    let size = bytes.first().map_or(1, |byte| 1 + usize::from(*byte) * 16);
-    for piece in bytes.chunks(size) {
+    for piece in bytes.chunks(1 + bytes.len() % 61) {
         if stream.write_all(piece).await.is_err() {
             return;
         }

@@ -139,8 +139,9 @@ pub(crate) fn command(bytes: &[u8]) {
     assert!(name.is_some_and(|name| !name.contains(shells)));
 }
 
+/// Whether the word became this one by the number at its end, or behind a switch that can stand without one.
 fn has_the_port_of(found: &str, word: &str) -> bool {
-    let number = word.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| word[..=at].chars().count());
-    let head: String = word.chars().take(number).collect();
-    found.strip_prefix(&head).is_some_and(|port| port == "4100") || found == format!("{word}=4100")
+    let head = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    found.strip_prefix(head).is_some_and(|port| port == "4100")
+        || found.strip_prefix(word).is_some_and(|rest| rest.starts_with('=') && rest.ends_with("4100"))
 }
