@@ -24,6 +24,9 @@ mod detach;
 mod error;
 mod event;
 mod events;
+#[cfg(any(fuzzing, all(test, feature = "dashboard")))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod launch;
 mod lifecycle;

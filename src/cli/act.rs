@@ -29,6 +29,9 @@ pub(crate) fn restart(names: &[String], style: Style) -> Result<ExitCode, Error>
 /// Stops these servers, or all that run; returns when nothing of them is left.
 pub(crate) fn stop(names: &[String], all: bool, style: Style) -> Result<ExitCode, Error> {
     let servers = Servers::look()?;
+    for text in servers.problems.iter().filter(|_| all) {
+        render::event(style, &Event::Warning { text: text.clone(), hint: None });
+    }
     let meant = match all {
         true => servers.entries.iter().filter(|entry| entry.live).collect(),
         false => servers.all_meant(names)?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::escape::escape_line;
 use super::render::{self, Style};
-use super::table::print;
+use super::table::{print, print_json};
 use super::verb::Servers;
 use crate::control;
 use crate::error::{Error, Kind};
@@ -51,7 +51,7 @@ pub(crate) fn events(name: Option<&str>) -> Result<ExitCode, Error> {
         let subscribed = control::subscribe(&servers.registry, &record.id, &record.run, ANSWER).await;
         let mut events = subscribed.map_err(|silent| failed(silent.to_string()))?;
         while let Some(event) = events.next().await {
-            print(&format!("{event}\n"));
+            print_json(&event);
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::escape::escape_line;
 use super::render::Style;
-use super::table::print;
+use super::table::{print, print_json};
 
 /// What one look, or one try, has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(crate) fn run(json: bool, style: Style) -> ExitCode {
     if json {
         let each =
             |check: &Check| json!({ "check": check.what, "state": check.state.word(), "found": check.found });
-        print(&format!("{}\n", json!({ "ok": !failed, "checks": all.iter().map(each).collect::<Vec<_>>() })));
+        print_json(&json!({ "ok": !failed, "checks": all.iter().map(each).collect::<Vec<_>>() }));
     }
     ExitCode::from(u8::from(failed))
 }

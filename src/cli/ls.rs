@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::escape::escape_line;
 use super::render::{self, Style};
-use super::table::{Column, Cut, Look, Row, Screen, print, table};
+use super::table::{Column, Cut, Look, Row, Screen, print, print_json, table};
 use super::words;
 use crate::error::Error;
 use crate::event::Event;
@@ -37,7 +37,7 @@ pub(crate) fn run(json: bool, all: bool, style: Style) -> Result<ExitCode, Error
         false => (1, u64::MAX - entry.record.changed_at),
     });
     if json {
-        print(&format!("{}\n", Value::Array(entries.iter().map(as_json).collect())));
+        print_json(&Value::Array(entries.iter().map(as_json).collect()));
         return Ok(ExitCode::SUCCESS);
     }
     let running = entries.iter().filter(|entry| entry.live).count();
@@ -45,14 +45,18 @@ pub(crate) fn run(json: bool, all: bool, style: Style) -> Result<ExitCode, Error
     if entries.is_empty() {
         note(style, "no server is known; start one with `devrun COMMAND`");
     } else {
-        let screen = Screen::stdout();
-        let rows: Vec<_> = entries[..shown].iter().map(|entry| row(entry, now_ms())).collect();
-        print(&table(screen, &COLUMNS, &rows));
+        print(&self::shown(&entries[..shown]));
     }
     if shown < entries.len() {
         note(style, &format!("{} more that ran before: devrun ls --all", entries.len() - shown));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The table of these.
+pub(super) fn shown(entries: &[Entry]) -> String {
+    let rows: Vec<_> = entries.iter().map(|entry| row(entry, now_ms())).collect();
+    table(Screen::stdout(), &COLUMNS, &rows)
 }
 
 fn note(style: Style, text: &str) {

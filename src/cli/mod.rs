@@ -11,6 +11,8 @@ mod dashboard;
 mod detach;
 mod doctor;
 pub(crate) mod escape;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod logs;
 mod ls;
 mod main;

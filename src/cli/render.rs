@@ -8,6 +8,7 @@ use serde_json::json;
 use super::escape::escape;
 use crate::error::Error;
 use crate::event::{Event, Exit, LeftWhy, Seen, StopCause};
+use crate::output::printable;
 use crate::sys;
 
 /// How to talk.
@@ -34,7 +35,8 @@ impl Style {
 /// Says what happened.
 pub(crate) fn event(style: Style, event: &Event) {
     if style.json {
-        say(&serde_json::to_string(event).expect("an event has no map with keys that are no strings"));
+        let json = serde_json::to_string(event).expect("an event has no map with keys that are no strings");
+        say(&printable(json));
     } else if !style.quiet {
         for line in lines(style, event) {
             say(&line);
@@ -45,15 +47,15 @@ pub(crate) fn event(style: Style, event: &Event) {
 /// Says what went wrong; also when quiet.
 pub(crate) fn error(style: Style, error: &Error) {
     if style.json {
-        say(&json!({
+        let json = json!({
             "event": "error",
             "error": error.what(),
             "cause": error.why(),
             "hint": error.what_to_do(),
             "output": error.last_output(),
             "exit-code": error.kind().exit_code(),
-        })
-        .to_string());
+        });
+        say(&printable(json.to_string()));
         return;
     }
     say(&format!("{} {}", style.paint("1;31", "error:"), escape(error.what())));

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::escape::escape_line;
-use super::table::{Look, Screen, print};
+use super::table::{Look, Screen, print, print_json};
 use super::verb::Servers;
 use super::words;
 use crate::error::Error;
@@ -16,22 +16,26 @@ pub(crate) fn run(name: Option<&str>, json: bool) -> Result<ExitCode, Error> {
     let servers = Servers::look()?;
     let entry = servers.meant(name)?;
     if json {
-        print(&format!("{}\n", as_json(entry)));
+        print_json(&as_json(entry));
     } else {
-        let screen = Screen::stdout();
-        let now = now_ms();
-        let (state, look) = words::state(entry, now);
-        let head = [
-            screen.paint(Look::Bold, &escape_line(&entry.record.name)),
-            screen.paint(look, &state),
-            escape_line(&entry.record.url),
-        ];
-        let facts = facts(entry, now).into_iter().fold(String::new(), |text, (key, value)| {
-            text + &format!("  {}{}\n", screen.paint(Look::Dim, &format!("{key:<12}")), escape_line(&value))
-        });
-        print(&format!("{}\n{facts}", head.join("  ")));
+        print(&shown(entry));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// For people.
+pub(super) fn shown(entry: &Entry) -> String {
+    let (screen, now) = (Screen::stdout(), now_ms());
+    let (state, look) = words::state(entry, now);
+    let head = [
+        screen.paint(Look::Bold, &escape_line(&entry.record.name)),
+        screen.paint(look, &state),
+        escape_line(&entry.record.url),
+    ];
+    let facts = facts(entry, now).into_iter().fold(String::new(), |text, (key, value)| {
+        text + &format!("  {}{}\n", screen.paint(Look::Dim, &format!("{key:<12}")), escape_line(&value))
+    });
+    format!("{}\n{facts}", head.join("  "))
 }
 
 /// What there is to say, each with its key.

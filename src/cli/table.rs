@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::output::printable;
+
 /// The room on stdout, and whether it shows colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Screen {
@@ -55,6 +57,11 @@ impl Screen {
 pub(crate) fn print(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// The same for JSON, in one line.
+pub(crate) fn print_json(json: &impl ToString) {
+    print(&format!("{}\n", printable(json.to_string())));
 }
 
 /// A column: its head, and what becomes of it where there is little room.

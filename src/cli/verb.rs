@@ -48,20 +48,26 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode, Error> {
 pub(crate) struct Servers {
     pub(crate) registry: Registry,
     pub(crate) entries: Vec<Entry>,
+    /// What is wrong with further ones.
+    pub(crate) problems: Vec<String>,
     here: Option<PathBuf>,
 }
 
 impl Servers {
-    /// Looks. Records that can't be used are left to `ls` and `clean` to tell of.
+    /// Looks. Records that can't be used are told of where they matter: what is meant is not among the others.
     pub(crate) fn look() -> Result<Self, Error> {
         let registry = Registry::open()?;
-        let (entries, _) = registry.list();
-        Ok(Self { registry, entries, here: std::env::current_dir().ok() })
+        let (entries, problems) = registry.list();
+        Ok(Self { registry, entries, problems, here: std::env::current_dir().ok() })
     }
 
     /// The server of this name, or this folder's.
     pub(crate) fn meant(&self, name: Option<&str>) -> Result<&Entry, Error> {
-        manage::meant(&self.entries, name, self.here.as_deref())
+        let meant = manage::meant(&self.entries, name, self.here.as_deref());
+        meant.map_err(|error| match self.problems.first() {
+            Some(problem) if error.why().is_none() => error.cause(problem),
+            Some(_) | None => error,
+        })
     }
 
     /// Those of these names, or this folder's; each once. All names are looked up before anything is done.

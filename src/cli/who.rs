@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::escape::escape_line;
 use super::render::Style;
-use super::table::{Look, Screen, print};
+use super::table::{Look, Screen, print, print_json};
 use super::verb::note;
 use super::words;
 use crate::error::Error;
@@ -30,7 +30,7 @@ pub(crate) fn run(port: Port, json: bool, style: Style) -> Result<ExitCode, Erro
             "holders": who.holders.iter().map(|holder| as_json(holder, port)).collect::<Vec<_>>(),
             "kept_for": kept_for.map(manage::as_json),
         });
-        print(&format!("{answer}\n"));
+        print_json(&answer);
     } else {
         let screen = Screen::stdout();
         for holder in &who.holders {

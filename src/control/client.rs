@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 use super::protocol::{Answer, Ask, Greeting, LONGEST, Request, VERSION, line};
@@ -50,7 +50,7 @@ pub(crate) fn ask(
 }
 
 /// The events of a front.
-pub(crate) struct Subscription(BufReader<ControlStream>);
+pub(crate) struct Subscription<S = ControlStream>(pub(super) BufReader<S>);
 
 /// Asks for all events from now on.
 pub(crate) async fn subscribe(
@@ -63,15 +63,16 @@ pub(crate) async fn subscribe(
     asked.unwrap_or(Err(Silent::NoAnswer)).map(Subscription)
 }
 
-impl Subscription {
+impl<S: AsyncRead + Unpin> Subscription<S> {
     /// The next event, a line as `--json` prints it; `None` once the front has ended. Not cancel-safe.
     pub(crate) async fn next(&mut self) -> Option<String> {
         let mut line = Vec::new();
         let read = self.0.read_until(b'\n', &mut line).await;
         read.ok().filter(|length| *length > 0)?;
+        let line = line.trim_ascii_end();
         // Nothing but whole JSON goes to a terminal or a program.
-        serde_json::from_slice::<serde::de::IgnoredAny>(&line).ok()?;
-        Some(String::from_utf8(line).ok()?.trim_end().to_string())
+        serde_json::from_slice::<serde::de::IgnoredAny>(line).ok()?;
+        Some(String::from_utf8(line.to_vec()).ok()?).filter(|line| !line.contains(['\t', '\r']))
     }
 }
 
@@ -82,7 +83,16 @@ async fn converse(
     ask: Ask,
 ) -> Result<BufReader<ControlStream>, Silent> {
     let path = super::socket(registry, id);
-    let mut stream = BufReader::new(sys::connect_control(&path).await.map_err(Silent::Nobody)?);
+    talk(sys::connect_control(&path).await.map_err(Silent::Nobody)?, run, ask).await
+}
+
+/// What is left in the reader is what follows the answer.
+pub(super) async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    run: &str,
+    ask: Ask,
+) -> Result<BufReader<S>, Silent> {
+    let mut stream = BufReader::new(stream);
     let greeting: Greeting = parsed(&mut stream).await?;
     if greeting.devrun != VERSION {
         return Err(Silent::Garbage(format!("it speaks version {}, and this is {VERSION}", greeting.devrun)));
@@ -98,7 +108,9 @@ async fn converse(
     Ok(stream)
 }
 
-async fn parsed<T: serde::de::DeserializeOwned>(stream: &mut BufReader<ControlStream>) -> Result<T, Silent> {
+async fn parsed<T: serde::de::DeserializeOwned>(
+    stream: &mut BufReader<impl AsyncRead + Unpin>,
+) -> Result<T, Silent> {
     let mut line = Vec::new();
     stream.take(LONGEST as u64).read_until(b'\n', &mut line).await.map_err(Silent::Nobody)?;
     if line.is_empty() {

@@ -5,6 +5,8 @@
 //! [`StopCause`]: crate::event::StopCause
 
 mod client;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod protocol;
 mod server;
 mod stop;

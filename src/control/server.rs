@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinHandle;
@@ -16,7 +16,7 @@ use super::protocol::{Answer, Ask, Greeting, LONGEST, VERSION, line};
 use crate::event::{Event, StopCause};
 use crate::plan::ServerId;
 use crate::registry::Registry;
-use crate::sys::{ControlListener, ControlStream};
+use crate::sys::ControlListener;
 
 /// How long a peer may take to ask, and to take what it is told.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -106,16 +106,16 @@ impl Drop for Control {
 }
 
 /// What every conversation needs.
-struct Peer {
-    greeting: Vec<u8>,
-    stop: UnboundedSender<StopCause>,
+pub(super) struct Peer {
+    pub(super) greeting: Vec<u8>,
+    pub(super) stop: UnboundedSender<StopCause>,
     /// Weak: when the front is done, the subscribers hear the end.
-    events: broadcast::WeakSender<Arc<[u8]>>,
-    _talking: mpsc::Sender<()>,
+    pub(super) events: broadcast::WeakSender<Arc<[u8]>>,
+    pub(super) _talking: mpsc::Sender<()>,
 }
 
 impl Peer {
-    async fn talk(&self, mut stream: ControlStream) -> io::Result<()> {
+    pub(super) async fn talk(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
         // Before the question: what happens between the two is not missed.
         let Some(events) = self.events.upgrade().map(|events| events.subscribe()) else { return Ok(()) };
         timeout(PATIENCE, stream.write_all(&self.greeting)).await??;
@@ -137,7 +137,10 @@ impl Peer {
 }
 
 /// Until the front ends, or the subscriber leaves or falls behind.
-async fn pass_on(mut events: broadcast::Receiver<Arc<[u8]>>, mut stream: ControlStream) -> io::Result<()> {
+async fn pass_on(
+    mut events: broadcast::Receiver<Arc<[u8]>>,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+) -> io::Result<()> {
     let mut heard = [0; 16];
     loop {
         tokio::select! {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -145,4 +146,43 @@ fn a_socket_that_nobody_or_nonsense_answers_is_told_apart() {
             }
         }
     });
+}
+
+/// What is said on the socket, right and wrong; strung together, conversations of every kind.
+fn said() -> impl Strategy<Value = Vec<u8>> {
+    let greeting = r#"{"devrun":1,"run":"run","pid":1}"#;
+    let lines = [
+        greeting,
+        r#"{"ok":true}"#,
+        r#"{"ok":false,"error":"x"}"#,
+        r#"{"event":"healthy"}"#,
+        "{\"a\":\"\u{9b}\"}",
+    ];
+    let questions =
+        ["status", "stop", "restart", "subscribe", "more"].map(|ask| format!(r#"{{"ask":"{ask}"}}"#));
+    let known: Vec<String> = lines.map(str::to_string).into_iter().chain(questions).collect();
+    let piece = prop_oneof![
+        6 => proptest::sample::select(known).prop_map(|line| format!("{line}\n").into_bytes()),
+        1 => proptest::sample::select(&["\n", "\r\n", "{", "\"", " \t", "}\n"][..]).prop_map(|text| text.as_bytes().to_vec()),
+        1 => any::<Vec<u8>>(),
+        1 => (65_000_usize..66_000).prop_map(|length| vec![b'x'; length]),
+    ];
+    let agreed = format!("{greeting}\n{{\"ok\":true}}\n").into_bytes();
+    let pieces = proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat());
+    (any::<bool>(), pieces)
+        .prop_map(move |(begins, rest)| if begins { [&agreed[..], &rest].concat() } else { rest })
+}
+
+proptest! {
+    #![proptest_config(crate::testing::properties())]
+
+    #[test]
+    fn whatever_is_said_only_the_two_questions_change_anything(bytes in said()) {
+        fuzzing::front(&bytes);
+    }
+
+    #[test]
+    fn whatever_answers_only_a_yes_of_the_right_run_is_one_and_only_json_is_an_event(bytes in said()) {
+        fuzzing::client(&bytes);
+    }
 }

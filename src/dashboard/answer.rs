@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 
 use crate::error::{Error, Kind};
+use crate::output::printable;
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -149,36 +150,5 @@ impl From<Error> for Problem {
         };
         let hint = error.what_to_do().map(str::to_string);
         Self { status, detail: error.to_string(), hint }
-    }
-}
-
-/// JSON whose strings can be shown in a terminal: what steers one, or turns the direction of writing, is escaped.
-pub(super) fn printable(json: String) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !json.contains(steers) {
-        return json;
-    }
-    json.chars().fold(String::with_capacity(json.len()), |mut out, c| {
-        match steers(c) {
-            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            false => out.push(c),
-        }
-        out
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_is_safe_to_print_and_means_the_same() {
-        let text = "a\u{202e}b\u{9b}2J\x1b]52;c;AA\x07 \"\\ \u{2028} é日";
-        let shown = printable(Value::from(text).to_string());
-        assert!(shown.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{shown}");
-        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
     }
 }

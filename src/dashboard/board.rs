@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::answer::printable;
+use crate::output::printable;
 use crate::plan::ServerId;
 use crate::registry::new_run_id;
 

@@ -7,6 +7,8 @@ mod assets;
 mod board;
 mod door;
 mod events;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod guard;
 mod logs;
 mod query;

@@ -19,7 +19,7 @@ pub(super) fn server(entry: &Entry) -> String {
         shown["reason"] = json!("its devrun was killed");
     }
     shown["folder_exists"] = json!(record.folder().try_exists().unwrap_or(true));
-    super::answer::printable(shown.to_string())
+    crate::output::printable(shown.to_string())
 }
 
 #[cfg(test)]

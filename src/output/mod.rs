@@ -2,6 +2,7 @@
 //! through for what went wrong. No byte is changed, reordered within a stream, or sent to the other stream.
 
 mod diagnose;
+mod json;
 mod keep;
 mod log;
 mod pass;
@@ -13,6 +14,7 @@ mod text;
 mod tests;
 
 pub(crate) use diagnose::{Diagnosis, diagnose};
+pub(crate) use json::printable;
 pub(crate) use log::Log;
 pub(crate) use pass::{PassOn, Route};
 pub(crate) use streams::Streams;

@@ -141,7 +141,7 @@ impl Facts {
 }
 
 impl Package {
-    fn read(dir: PathBuf, text: &str) -> Package {
+    pub(super) fn read(dir: PathBuf, text: &str) -> Package {
         let manager = manager(&dir, None);
         let empty =
             Package { dir, name: None, scripts: BTreeMap::new(), astro: false, manager, damaged: None };
@@ -236,7 +236,7 @@ fn manager(dir: &Path, field: Option<&str>) -> Manager {
     Manager::Npm
 }
 
-fn cargo_name(text: &str) -> String {
+pub(super) fn cargo_name(text: &str) -> String {
     let table: Option<toml::Table> = text.parse().ok();
     let name = table.and_then(|table| table.get("package")?.get("name")?.as_str().map(str::to_string));
     name.unwrap_or_default()

@@ -5,6 +5,8 @@ mod config;
 pub(crate) mod facts;
 pub(crate) mod frameworks;
 mod frameworks_table;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 pub(crate) mod inject;
 mod look;
 mod make;

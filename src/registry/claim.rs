@@ -57,7 +57,11 @@ impl Marker {
     pub(super) fn read(path: &Path) -> Option<Self> {
         let mut text = Vec::new();
         files::open_regular(path, Access::Read).ok()?.take(1000).read_to_end(&mut text).ok()?;
-        serde_json::from_slice(&text).ok()
+        Self::parse(&text)
+    }
+
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok()
     }
 
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
@@ -176,7 +180,7 @@ impl Claim {
 }
 
 /// What the lock file says of who holds it.
-pub(super) fn holder(lock: &File) -> (Option<String>, Option<u32>) {
+pub(super) fn holder(lock: impl Read) -> (Option<String>, Option<u32>) {
     let mut text = String::new();
     let read = lock.take(100).read_to_string(&mut text);
     // Without the line's end it is being written just now.

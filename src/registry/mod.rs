@@ -2,6 +2,8 @@
 //! No value of an environment variable is ever written, and no lock file is ever unlinked.
 
 mod claim;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod ghosts;
 mod gone;
 mod holder;

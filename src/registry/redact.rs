@@ -133,7 +133,8 @@ fn end_of(value: &str) -> Option<usize> {
             (None, '"' | '\'') if quoted => open = Some(c),
             (None, ',' | '}' | ']' | ')') if quoted => return Some(at),
             (None, '&' | ';' | '|') => return Some(at),
-            (None, c) if c.is_whitespace() => return Some(at),
+            // For a shell other blanks are letters.
+            (None, c) if c.is_ascii_whitespace() => return Some(at),
             (None, _) => {}
         }
     }
@@ -146,7 +147,7 @@ fn without_passwords(text: &str) -> String {
     let mut out = parts.next().unwrap_or_default().to_string();
     for part in parts {
         out.push_str("://");
-        let end = part.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\''));
+        let end = part.find(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\''));
         let (authority, after) = part.split_at(end.unwrap_or(part.len()));
         match authority.rsplit_once('@') {
             Some((user, host)) if user.contains(':') => out += &format!("{HIDDEN}@{host}"),
@@ -211,6 +212,7 @@ mod tests {
             (r"x --token=a\ b --token='a'\''b c' d", r"x --token=*** --token='***' d"),
             ("env 'DB_PASSWORD=a b' x", "env 'DB_PASSWORD=***' x"),
             ("x http://a:b@c http://d:e@f/g", "x http://***@c http://***@f/g"),
+            ("x --token=a\u{a0}b\u{3000}c http://a:b\u{a0}c@d", "x --token=*** http://***@d"),
             ("x 'http://a/?token=abc&b=c'", "x 'http://a/?token=***&b=c'"),
             // What a variable holds is not in the argument.
             ("x --token=$TOKEN --key ${KEY} \"$A_KEY\"", "x --token=$TOKEN --key ${KEY} \"$A_KEY\""),

@@ -109,28 +109,30 @@ impl Registry {
     }
 
     /// The record of the server, if there is a usable one. A damaged one is set aside, unless a live devrun is
-    /// about to replace it.
+    /// about to replace it. One that can't be read just now is not: it may be sound.
     pub(crate) fn read(&self, id: &ServerId) -> Result<Option<Record>, Problem> {
-        self.read_or(id, |path, reason| match self.is_live(id) {
+        let damaged = |path: &Path, reason: &str| match self.is_live(id) {
             true => format!("{} is damaged ({reason})", path.display()),
             false => set_aside(path, reason),
-        })
+        };
+        self.read_or(id, damaged, unreadable)
     }
 
     /// The same without setting anything aside.
     pub(super) fn peek(&self, id: &ServerId) -> Result<Option<Record>, Problem> {
-        self.read_or(id, |path, reason| format!("{} is damaged ({reason})", path.display()))
+        self.read_or(id, |path, reason| format!("{} is damaged ({reason})", path.display()), unreadable)
     }
 
-    /// The same for whoever holds the lock.
+    /// The same for whoever holds the lock, and so is about to replace it.
     pub(super) fn read_locked(&self, id: &ServerId) -> Result<Option<Record>, Problem> {
-        self.read_or(id, set_aside)
+        self.read_or(id, set_aside, set_aside)
     }
 
     fn read_or(
         &self,
         id: &ServerId,
         damaged: impl Fn(&Path, &str) -> String,
+        unreadable: impl Fn(&Path, &str) -> String,
     ) -> Result<Option<Record>, Problem> {
         let path = self.server(id).join(RECORD);
         let problem = |text| Problem { text, newer: false };
@@ -144,20 +146,20 @@ impl Registry {
                 Err(Problem { text, newer: true })
             }
             Ok(Err(Unusable::Damaged(reason))) => Err(problem(damaged(&path, &reason))),
-            Err(e) => match e.kind() {
-                io::ErrorKind::NotFound => Ok(None),
-                io::ErrorKind::PermissionDenied => {
-                    Err(problem(format!("{} can't be read: {e}", path.display())))
-                }
-                _ => Err(problem(damaged(&path, &e.to_string()))),
-            },
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) if is_no_record(&path, &e) => Err(problem(damaged(&path, &e.to_string()))),
+            Err(e) => Err(problem(unreadable(&path, &e.to_string()))),
         }
     }
 
     /// All servers by name, and warnings about records that can't be used.
     pub(crate) fn list(&self) -> (Vec<Entry>, Vec<String>) {
         let (mut entries, mut warnings) = (Vec::new(), Vec::new());
-        for entry in shared_out(&self.ids(), |id| self.entry(id)).into_iter().flatten() {
+        let ids = self.folders().unwrap_or_else(|e| {
+            warnings.push(unreadable(&self.servers(), &e.to_string()));
+            Vec::new()
+        });
+        for entry in shared_out(&ids, |id| self.entry(id)).into_iter().flatten() {
             match entry {
                 Ok(entry) => entries.push(entry),
                 Err(problem) => warnings.push(problem.text),
@@ -176,8 +178,12 @@ impl Registry {
 
     /// The servers that have a folder, with a record or without.
     pub(crate) fn ids(&self) -> Vec<ServerId> {
-        let entries = fs::read_dir(self.servers()).into_iter().flatten().flatten();
-        entries.filter_map(|entry| server_id(entry.file_name().to_str()?)).collect()
+        self.folders().unwrap_or_default()
+    }
+
+    fn folders(&self) -> io::Result<Vec<ServerId>> {
+        let id = |entry: fs::DirEntry| server_id(entry.file_name().to_str()?);
+        fs::read_dir(self.servers())?.filter_map(|entry| entry.map(id).transpose()).collect()
     }
 
     /// Replaces the record of the server whole: a reader, and whoever comes after a crash, sees the old one or
@@ -225,7 +231,7 @@ fn ended(state: Phase) -> bool {
 }
 
 /// The server that a port file names.
-pub(super) fn read_owner(file: &fs::File) -> Option<ServerId> {
+pub(super) fn read_owner(file: impl Read) -> Option<ServerId> {
     let mut text = String::new();
     file.take(64).read_to_string(&mut text).ok()?;
     server_id(text.trim())
@@ -248,6 +254,16 @@ fn location(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Erro
         Some(path) => std::path::absolute(path).map_err(|e| nowhere().source(e)),
         None => files::state_folder(variable).ok_or_else(nowhere),
     }
+}
+
+/// Whether the error is about what stands there. All others are about the moment, like a lack of descriptors.
+fn is_no_record(path: &Path, error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+        || fs::symlink_metadata(path).is_ok_and(|there| !there.is_file())
+}
+
+fn unreadable(path: &Path, reason: &str) -> String {
+    format!("{} can't be read: {reason}", path.display())
 }
 
 fn set_aside(path: &Path, reason: &str) -> String {

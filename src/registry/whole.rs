@@ -13,7 +13,12 @@ pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = files::open_regular(path, Access::Read)?;
     // Nearly all of them fit into one read, and lists are long. Less than asked for is the end of a regular file.
     let mut first = [0; 4096];
-    let length = file.read(&mut first)?;
+    let length = loop {
+        match file.read(&mut first) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
     let mut json = first[..length].to_vec();
     if length == first.len() {
         file.take(LARGEST_RECORD).read_to_end(&mut json)?;

@@ -39,6 +39,8 @@ pub(crate) use no_pty::{Pty, Typing};
 #[cfg(all(feature = "dashboard", not(target_os = "linux")))]
 pub(crate) use no_usage::usage;
 pub(crate) use types::*;
+#[cfg(all(any(fuzzing, test), not(target_os = "linux")))]
+pub(crate) fn read_proc(_: &[u8]) {} // there is none
 #[cfg(unix)]
 pub(crate) use unix::*;
 #[cfg(windows)]

@@ -176,6 +176,10 @@ fn nothing_in_a_record_steers_the_terminal() {
     let commands = [
         vec!["ls"],
         vec!["ls", "--all"],
+        vec!["ls", "--json"],
+        vec!["status", "--json", &id],
+        vec!["who", "--json", "3100"],
+        vec!["--json", "start", &id],
         vec!["status", &id],
         vec!["url", &id],
         vec!["stop", &id],

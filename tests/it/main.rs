@@ -19,6 +19,7 @@ mod detached;
 mod doctor;
 mod documents;
 mod exit_status;
+mod failing_calls;
 mod frameworks;
 mod ghosts;
 mod healing;

@@ -9,6 +9,8 @@ mod exec;
 mod features;
 mod folder_watch;
 mod fork;
+#[cfg(any(fuzzing, test))]
+mod fuzzing;
 mod guard;
 pub(crate) mod ports;
 pub(crate) mod process;
@@ -29,6 +31,8 @@ pub(crate) use changes::Changes;
 #[cfg(feature = "cli")]
 pub(crate) use features::{SEES_ENVIRONMENTS, features};
 pub(crate) use folder_watch::FolderWatch;
+#[cfg(any(fuzzing, test))]
+pub(crate) use fuzzing::read_proc;
 #[cfg(feature = "cli")]
 pub(crate) use pty::{Pty, Typing};
 pub(crate) use sockets::*;

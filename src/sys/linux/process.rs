@@ -117,7 +117,6 @@ pub(crate) fn info(pid: u32) -> Option<Info> {
     let folder = folder(pid);
     let uid = fs::metadata(&folder).ok()?.uid();
     let argv = fs::read(folder.join("cmdline")).unwrap_or_default();
-    let argv = argv.strip_suffix(&[0]).unwrap_or(&argv);
     Some(Info {
         pid,
         ppid: stat.ppid,
@@ -126,14 +125,19 @@ pub(crate) fn info(pid: u32) -> Option<Info> {
         uid,
         name: executable_name(&folder).unwrap_or_else(|| stat.comm.clone()),
         comm: stat.comm,
-        argv: match argv {
-            [] => Vec::new(),
-            _ => argv.split(|byte| *byte == 0).map(|arg| OsString::from_vec(arg.to_vec())).collect(),
-        },
+        argv: arguments(&argv),
         cwd: fs::read_link(folder.join("cwd")).ok(),
         start: stat.start,
         state: stat.state,
     })
+}
+
+/// What a cmdline holds: each argument ends with a NUL, unless the process has written something else there.
+pub(super) fn arguments(cmdline: &[u8]) -> Vec<OsString> {
+    match cmdline.strip_suffix(&[0]).unwrap_or(cmdline) {
+        [] => Vec::new(),
+        all => all.split(|byte| *byte == 0).map(|arg| OsString::from_vec(arg.to_vec())).collect(),
+    }
 }
 
 /// When a process of this boot started, by its `start`, in milliseconds since 1970.
@@ -147,9 +151,12 @@ pub(crate) fn started_at(start: u64) -> Option<u64> {
 
 /// Whether the process was started with this variable of this value; `None` if that can't be read.
 pub(crate) fn environment_has(pid: u32, key: &str, value: &str) -> Option<bool> {
-    let environment = fs::read(folder(pid).join("environ")).ok()?;
+    Some(has_entry(&fs::read(folder(pid).join("environ")).ok()?, key, value))
+}
+
+pub(super) fn has_entry(environ: &[u8], key: &str, value: &str) -> bool {
     let wanted = format!("{key}={value}");
-    Some(environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()))
+    environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
 }
 
 /// Every pid in sight.

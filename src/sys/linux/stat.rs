@@ -24,7 +24,7 @@ impl Stat {
 
     /// `comm` is the program's own choice: it may hold spaces, parentheses and line feeds, so the last
     /// parenthesis ends it.
-    fn parse(line: &[u8]) -> Option<Self> {
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
         let open = line.iter().position(|byte| *byte == b'(')?;
         let close = line.iter().rposition(|byte| *byte == b')')?;
         let fields = std::str::from_utf8(line.get(close + 1..)?).ok()?;

@@ -54,13 +54,13 @@ const HEADER_BYTES: usize = 16;
 
 /// How far an answer has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dump {
+pub(super) enum Dump {
     More,
     Done,
     Failed,
 }
 
-fn read_messages(mut bytes: &[u8], found: &mut Vec<Listener>) -> Dump {
+pub(super) fn read_messages(mut bytes: &[u8], found: &mut Vec<Listener>) -> Dump {
     while let (Some(length), Some(kind)) = (u32_at(bytes, 0), bytes.get(4..6)) {
         let Some(body) = bytes.get(HEADER_BYTES..length as usize) else {
             return Dump::Failed;
@@ -104,7 +104,7 @@ fn read_table(path: &str, found: &mut Vec<Listener>) -> io::Result<()> {
     read_rows(File::open(path)?, found)
 }
 
-fn read_rows(mut table: impl Read, found: &mut Vec<Listener>) -> io::Result<()> {
+pub(super) fn read_rows(mut table: impl Read, found: &mut Vec<Listener>) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     let mut kept = 0;
     loop {

@@ -119,8 +119,12 @@ fn parent_of(pid: Pid) -> Option<Pid> {
     let mut buffer = [0; 512];
     let text =
         read_start(Text::new(format_args!("/proc/{}/stat", pid.as_raw_nonzero())).as_c_str(), &mut buffer)?;
-    let after_name = text.iter().rposition(|b| *b == b')')? + 1;
-    let mut fields = text[after_name..].split(|b| *b == b' ').filter(|f| !f.is_empty());
+    parent_in(text)
+}
+
+pub(super) fn parent_in(stat: &[u8]) -> Option<Pid> {
+    let after_name = stat.iter().rposition(|b| *b == b')')? + 1;
+    let mut fields = stat[after_name..].split(|b| *b == b' ').filter(|f| !f.is_empty());
     fields.next()?;
     Pid::from_raw(number(fields.next()?)?)
 }
@@ -178,7 +182,7 @@ fn each_number(folder: impl AsFd, visit: &mut dyn FnMut(i32)) {
 }
 
 /// Calls `visit` with every number in a file, whichever chunk boundary it crosses.
-fn each_word(file: &OwnedFd, visit: &mut dyn FnMut(Pid)) {
+pub(super) fn each_word(file: &OwnedFd, visit: &mut dyn FnMut(Pid)) {
     let mut buffer = [0; 1024];
     let mut kept = 0;
     while let Ok(length) = rustix::io::read(file, &mut buffer[kept..]) {
@@ -201,8 +205,9 @@ fn each_word(file: &OwnedFd, visit: &mut dyn FnMut(Pid)) {
     }
 }
 
+/// Never below 0: that would be a process group.
 fn number(digits: &[u8]) -> Option<i32> {
-    core::str::from_utf8(digits).ok()?.parse().ok()
+    core::str::from_utf8(digits).ok()?.parse::<u32>().ok()?.try_into().ok()
 }
 
 /// A short C string on the stack.
