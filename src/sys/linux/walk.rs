@@ -201,8 +201,9 @@ fn each_word(file: &OwnedFd, visit: &mut dyn FnMut(Pid)) {
     }
 }
 
-fn number(digits: &[u8]) -> Option<i32> {
-    core::str::from_utf8(digits).ok()?.parse().ok()
+/// The number that is all of this text.
+pub(super) fn number(digits: &[u8]) -> Option<i32> {
+    core::str::from_utf8(digits.trim_ascii()).ok()?.parse().ok()
 }
 
 /// A short C string on the stack.
