@@ -49,6 +49,7 @@ pub(super) fn fork_guard(spawn: &Spawn, prepared: &Prepared, socket: OwnedFd) ->
                     leader,
                     front_group,
                     foreground: if has_pty { leader.as_raw_nonzero().get() } else { front_group },
+                    leads_group: has_pty || spawn.own_group,
                     session: if has_pty { group::session_of(0) } else { session },
                     spare: &spawn.spare,
                     orphaned: (orphaned, spawn.orphaned.1),

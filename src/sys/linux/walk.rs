@@ -98,7 +98,8 @@ fn walk(parent: Pid, parent_fd: Option<&OwnedFd>, depth: usize, visit: &mut dyn 
     let ours = parent == rustix::process::getpid();
     each_child(parent, &mut |pid| {
         let Ok(fd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
-        if !ours && (parent_of(pid) != Some(parent) || parent_fd.is_some_and(has_ended)) {
+        // Nobody is below one that has ended.
+        if has_ended(&fd) || !ours && (parent_of(pid) != Some(parent) || parent_fd.is_some_and(has_ended)) {
             return;
         }
         visit(pid, &fd);
