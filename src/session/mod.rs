@@ -206,11 +206,13 @@ impl Session {
         self.write();
     }
 
-    /// Writes down who belongs to the tree now.
+    /// Writes down who belongs to the tree now, if that has changed.
     pub(crate) fn saw_members(&mut self, tree: &Tree) {
-        self.record.members =
-            process::members(tree.guard()).into_iter().filter_map(process::identity).collect();
-        self.write();
+        let members = process::members(tree.guard()).into_iter().filter_map(process::identity).collect();
+        if self.record.members != members {
+            self.record.members = members;
+            self.write();
+        }
     }
 
     /// The last record of the run: nobody has to look for its ghosts.
