@@ -106,7 +106,7 @@ impl Guard<'_> {
                     phase = match phase {
                         Phase::Running => {
                             let (signal, grace) = self.orphaned;
-                            self.stop(me, signal, grace, None, leader_alive)
+                            self.stop(me, signal, grace, None, &mut leader_alive)
                         }
                         // Nobody is there any more to wait for a long one.
                         Phase::Grace(end) => Phase::Grace(end.min(Instant::now() + self.orphaned.1)),
@@ -123,7 +123,7 @@ impl Guard<'_> {
                     let signal = Signal::from_named_raw(signal).unwrap_or(Signal::TERM);
                     let grace = Duration::from_millis(grace_ms.unsigned_abs().into());
                     let skip = spare_foreground.then_some(self.foreground);
-                    phase = self.stop(me, signal, grace, skip, leader_alive);
+                    phase = self.stop(me, signal, grace, skip, &mut leader_alive);
                 }
             }
         }
@@ -137,7 +137,7 @@ impl Guard<'_> {
         signal: Signal,
         grace: Duration,
         skip: Option<Group>,
-        leader_alive: bool,
+        leader_alive: &mut bool,
     ) -> Phase {
         let now = Instant::now();
         if signal == Signal::KILL {
@@ -146,7 +146,9 @@ impl Guard<'_> {
         if walk::proc_is_hidden() {
             self.tell(Report::Blind);
         }
-        let skip = skip.or_else(|| self.signal_group(signal, leader_alive));
+        let skip = skip.or_else(|| self.signal_group(signal, *leader_alive));
+        // Those whom the signal has ended by now need not be looked at.
+        self.reap(leader_alive);
         ending::ask(me, signal, skip, self.spare, self.session, self.signalled);
         Phase::Grace(now + grace)
     }
