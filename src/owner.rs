@@ -3,8 +3,8 @@
 
 use crate::error::{Error, Kind};
 use crate::plan::Owner;
-use crate::sys::Ancestor;
 use crate::sys::process::{self, Process};
+use crate::sys::{self, Ancestor};
 
 /// How devrun was started, as far as it decides whom the server dies with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Start {
             hangup_ignored,
             has_terminal: process::has_terminal(),
             pid: std::process::id(),
-            sid: process::own_session(),
+            sid: sys::own_session(),
         }
     }
 }

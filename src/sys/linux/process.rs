@@ -16,9 +16,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::stat::{Stat, read_short};
-use crate::sys::types::Ancestor;
-pub(crate) use crate::sys::types::{Identity, Info};
-use crate::sys::unix::group;
+pub(crate) use crate::sys::types::{Ancestor, Identity, Info};
 
 pub(crate) const SIGTERM: i32 = libc::SIGTERM;
 pub(crate) const SIGKILL: i32 = libc::SIGKILL;
@@ -201,11 +199,6 @@ pub(crate) fn ancestors(pid: u32) -> Vec<Ancestor> {
 /// The effective user of this process.
 pub(crate) fn user() -> u32 {
     rustix::process::geteuid().as_raw()
-}
-
-/// The session of this process.
-pub(crate) fn own_session() -> u32 {
-    group::session_of(0).map_or(0, i32::unsigned_abs)
 }
 
 /// Whether this process has a controlling terminal.

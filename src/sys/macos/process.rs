@@ -14,8 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::end::Family;
 use super::kernel::{self, About};
 use super::parse::Birth;
-use crate::sys::types::{Ancestor, SpareList};
-pub(crate) use crate::sys::types::{Identity, Info};
+use crate::sys::types::SpareList;
+pub(crate) use crate::sys::types::{Ancestor, Identity, Info};
 
 pub(crate) const SIGTERM: i32 = libc::SIGTERM;
 pub(crate) const SIGKILL: i32 = libc::SIGKILL;
@@ -228,11 +228,6 @@ pub(crate) fn ancestors(pid: u32) -> Vec<Ancestor> {
         found.push(Ancestor { pid: parent.pid, sid: parent.sid, name: parent.name, start: parent.start });
     }
     found
-}
-
-/// The session of this process.
-pub(crate) fn own_session() -> u32 {
-    session(0)
 }
 
 /// Whether this process has a controlling terminal.

@@ -19,8 +19,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::handle::{done, owned, size_of};
 use super::job;
-use crate::sys::types::Ancestor;
-pub(crate) use crate::sys::types::{Identity, Info};
+pub(crate) use crate::sys::types::{Ancestor, Identity, Info};
 
 pub(crate) const SIGTERM: i32 = 15;
 pub(crate) const SIGKILL: i32 = 9;
@@ -215,11 +214,6 @@ pub(crate) fn ancestors(pid: u32) -> Vec<Ancestor> {
 pub(crate) fn parent(pid: u32) -> Option<u32> {
     let entry = snapshot().into_iter().find(|entry| entry.th32ProcessID == pid)?;
     Some(entry.th32ParentProcessID)
-}
-
-/// Who is on this process's console is of its session.
-pub(crate) fn own_session() -> u32 {
-    has_terminal().into()
 }
 
 /// Whether this process has a console.
