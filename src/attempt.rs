@@ -258,7 +258,8 @@ impl<'a> Attempt<'a> {
 
     fn leader_ended(&mut self, exit: Exit) -> Input {
         self.exit = Some(exit);
-        let serving = exit == Exit::Code(0) && self.serving_member().is_some();
+        let up = matches!(self.state, State::Starting { .. } | State::Ready { .. });
+        let serving = up && exit == Exit::Code(0) && self.serving_member().is_some();
         Input::LeaderExited { serving }
     }
 
@@ -266,6 +267,9 @@ impl<'a> Attempt<'a> {
     fn serving_member(&self) -> Option<u32> {
         let port = self.answer.as_ref().map_or(self.session.port(), |answer| answer.port);
         let members = process::members(self.tree.guard());
+        if members.is_empty() {
+            return None;
+        }
         let listeners = sys::listeners_of(&members).unwrap_or_default();
         listeners.into_iter().find(|(_, listener)| listener.port == port.get()).map(|(pid, _)| pid)
     }

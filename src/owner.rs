@@ -3,7 +3,8 @@
 
 use crate::error::{Error, Kind};
 use crate::plan::Owner;
-use crate::sys::process::{self, Info, Process};
+use crate::sys::process::{self, Process};
+use crate::sys::{self, Ancestor};
 
 /// How devrun was started, as far as it decides whom the server dies with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,17 +19,20 @@ pub(crate) struct Start {
 
 impl Start {
     /// What is true of this process now.
-    pub(crate) fn now(hangup_ignored: bool) -> Option<Self> {
-        let pid = std::process::id();
-        let sid = process::info(pid)?.sid;
-        Some(Self { hangup_ignored, has_terminal: process::has_terminal(), pid, sid })
+    pub(crate) fn now(hangup_ignored: bool) -> Self {
+        Self {
+            hangup_ignored,
+            has_terminal: process::has_terminal(),
+            pid: std::process::id(),
+            sid: sys::own_session(),
+        }
     }
 }
 
 /// The pids to watch, of these ancestors (nearest first, pid 1 left out).
 ///
 /// The direct parent is not enough: npm starts a shell that starts devrun, and whoever kills npm leaves the shell.
-pub(crate) fn owners(ancestors: &[Info], start: Start) -> Vec<u32> {
+pub(crate) fn owners(ancestors: &[Ancestor], start: Start) -> Vec<u32> {
     if start.hangup_ignored || start.sid == start.pid {
         return Vec::new();
     }
@@ -102,20 +106,8 @@ mod tests {
     use super::*;
     use std::process::{Command, Stdio};
 
-    fn ancestor(pid: u32, sid: u32, name: &str) -> Info {
-        Info {
-            pid,
-            ppid: 1,
-            pgid: pid,
-            sid,
-            uid: 0,
-            name: name.into(),
-            comm: name.into(),
-            argv: Vec::new(),
-            cwd: None,
-            start: 1,
-            state: 'S',
-        }
+    fn ancestor(pid: u32, sid: u32, name: &str) -> Ancestor {
+        Ancestor { pid, sid, name: name.into(), start: 1 }
     }
 
     #[test]
@@ -152,7 +144,7 @@ mod tests {
 
     #[test]
     fn an_owner_that_was_asked_for_must_be_there() {
-        let start = Start::now(false).unwrap();
+        let start = Start::now(false);
         assert!(matches!(open(Owner::None, start), Ok(watched) if watched.is_empty()));
         assert!(matches!(open(Owner::Pid(u32::MAX), start), Err(Refused::Error(_))));
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
@@ -166,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_real_chain_opens() {
-        let start = Start { hangup_ignored: false, has_terminal: false, ..Start::now(false).unwrap() };
+        let start = Start { hangup_ignored: false, has_terminal: false, ..Start::now(false) };
         let watched = open(Owner::Auto, start).unwrap();
         assert_eq!(watched.len(), owners(&process::ancestors(start.pid), start).len());
         assert!(watched.iter().all(Process::is_alive));

@@ -93,8 +93,7 @@ pub(crate) fn environment(
 
 /// Handles on the processes that the server dies with.
 pub(crate) fn owners(owner: Owner) -> Result<Vec<Process>, Error> {
-    let Some(start) = owner::Start::now(sys::hang_up_is_ignored()) else { return Ok(Vec::new()) };
-    owner::open(owner, start).map_err(|refused| match refused {
+    owner::open(owner, owner::Start::now(sys::hang_up_is_ignored())).map_err(|refused| match refused {
         owner::Refused::Error(error) => error,
         owner::Refused::Gone(pid) => Error::new(
             Kind::Internal,

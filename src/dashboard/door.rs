@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::same;
 use crate::error::{Error, Kind};
-use crate::registry::{Registry, Until, read_bounded, remove_unfinished, replace};
+use crate::registry::{Registry, read_bounded, remove_unfinished, replace};
 use crate::sys::files::{Access, open_regular};
 use crate::sys::lock;
 use crate::sys::process::{self, Identity, Process};
@@ -187,7 +187,7 @@ fn read_note(registry: &Registry) -> Option<Note> {
 
 fn write(registry: &Registry, name: &str, content: &[u8]) -> Result<(), Error> {
     let path = registry.file(name);
-    replace(registry.root(), &path, content, Until::Safe)
+    replace(registry.root(), &path, content)
         .map_err(|e| Error::new(Kind::Internal, format!("{} can't be written", path.display())).source(e))
 }
 

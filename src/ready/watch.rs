@@ -234,10 +234,15 @@ impl Watch {
         let scheme =
             if matches!(open.reply, Some(Reply::Answer { https: true, .. })) { "https" } else { "http" };
         let everybody = sys::listeners().unwrap_or_default();
-        // Looked up anew, and after the others: a server may open its second socket just now.
-        let mut ours: Vec<Listener> = self.listening().into_iter().map(|(_, listener)| listener).collect();
-        ours.retain(|listener| listener.port == port.get());
-        let host = if leads_here(&ours, &everybody) {
+        let mut known: Vec<Listener> = self.open.iter().map(|open| open.listener).collect();
+        known.retain(|listener| listener.port == port.get() && everybody.contains(listener));
+        // Mostly that is enough. Otherwise looked up anew, and after the others: a server may open its second socket
+        // just now.
+        let anew = || {
+            let ours = self.listening().into_iter().map(|(_, listener)| listener);
+            ours.filter(|listener| listener.port == port.get()).collect::<Vec<Listener>>()
+        };
+        let host = if leads_here(&known, &everybody) || leads_here(&anew(), &everybody) {
             "localhost".to_string()
         } else {
             match probe::reachable(open.listener.ip) {

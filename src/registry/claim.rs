@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::Record;
 use super::store::{Problem, Registry};
-use super::whole::{UNFINISHED, Until};
+use super::whole::UNFINISHED;
 use crate::error::{Error, Kind};
 use crate::plan::ServerId;
 use crate::sys::files::{self, Access};
@@ -147,14 +147,14 @@ impl Claim {
     }
 
     /// Replaces the record. A record of a newer version stays, and that is said once, by `warning`.
-    pub(crate) fn write(&self, record: &Record, until: Until) -> Result<(), Error> {
+    pub(crate) fn write(&self, record: &Record) -> Result<(), Error> {
         if self.problem.as_ref().is_some_and(|problem| problem.newer) {
             return Ok(());
         }
         self.note().map_err(|e| {
             Error::new(Kind::Internal, format!("{} can't be written", self.marker.display())).source(e)
         })?;
-        self.registry.write(record, until)
+        self.registry.write(record)
     }
 
     /// Writes down who holds the lock, the marker first: a run that can be seen can be looked for.
@@ -172,7 +172,7 @@ impl Claim {
 
     /// Writes the last record of a run whose tree is empty: nobody will look for its ghosts.
     pub(crate) fn end(&self, record: &Record) -> Result<(), Error> {
-        let written = self.write(record, Until::Safe);
+        let written = self.write(record);
         // Left behind, either costs a later start a look and nothing more.
         let _ = fs::remove_file(&self.marker).and_then(|()| self.lock.set_len(0));
         written

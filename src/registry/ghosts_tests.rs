@@ -1,5 +1,4 @@
 use super::super::store::tests::{record, registry};
-use super::super::whole::Until;
 use super::*;
 use crate::registry::{Claiming, Phase};
 use std::io::{BufRead, BufReader};
@@ -50,7 +49,7 @@ fn running(run: &str, leader: u32) -> Record {
 /// As if front and guard of this run had been killed: the marker and the record are there, the lock is free.
 fn leave(registry: &Registry, record: &Record) {
     let Claiming::Ours(claim) = registry.claim(&record.id, &record.run).unwrap() else { panic!("held") };
-    claim.write(record, Until::Safe).unwrap();
+    claim.write(record).unwrap();
     drop(claim);
     mark_as_dead(registry, record);
 }
@@ -132,7 +131,7 @@ fn a_living_run_and_the_spared_are_left_alone() {
     let tree = Tree::start(Some("living-run"), false);
     let record = running("living-run", tree.0.id());
     let Claiming::Ours(claim) = registry.claim(&record.id, &record.run).unwrap() else { panic!("held") };
-    claim.write(&record, Until::Safe).unwrap();
+    claim.write(&record).unwrap();
     assert!(end_all(&registry).is_empty());
     drop(claim);
     crate::testing::eventually("the lock is free", || !registry.is_live(&record.id));

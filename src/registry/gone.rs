@@ -88,7 +88,6 @@ fn forget_gone(registry: &Registry) -> Vec<Record> {
 #[cfg(test)]
 mod tests {
     use super::super::store::tests::{record, registry};
-    use super::super::whole::Until;
     use super::*;
     use crate::registry::{Claiming, Phase, Text};
     use std::path::Path;
@@ -138,7 +137,7 @@ mod tests {
         let record = of_folder(7, &folder.path().join("missing"), files::device(folder.path()));
         let running = Record { state: Phase::Ready, boot: None, ..record };
         let Claiming::Ours(claim) = registry.claim(&running.id, "aa").unwrap() else { panic!("held") };
-        claim.write(&running, Until::Safe).unwrap();
+        claim.write(&running).unwrap();
         assert!(forget_gone(&registry).is_empty());
         assert!(registry.forget(&running).unwrap_err().what().contains("runs"));
         assert_eq!(registry.live_record(&running.id), Some(running));

@@ -52,7 +52,6 @@ fn state(identity: &Identity) -> Option<(u32, char)> {
 #[cfg(test)]
 mod tests {
     use super::super::store::tests::{record, registry};
-    use super::super::whole::Until;
     use super::*;
     use crate::registry::{Claiming, Phase, Record};
     use std::process::{Command, Stdio};
@@ -70,7 +69,7 @@ mod tests {
         let start = || Command::new("sleep").arg("300").stdin(Stdio::null()).spawn().unwrap();
         let mut both = [start(), start()];
         let [front, guard] = both.each_ref().map(|child| process::identity(child.id()));
-        claim.write(&Record { state: Phase::Ready, front, guard, ..record(7, "aa") }, Until::Safe).unwrap();
+        claim.write(&Record { state: Phase::Ready, front, guard, ..record(7, "aa") }).unwrap();
         assert_eq!(holder_state(&registry, &id), Some(Holder::Runs));
         for (child, once_dead) in both.iter_mut().zip(["its guard is left", "nobody that is known lives"]) {
             let stop = Command::new("kill").args(["-STOP", &child.id().to_string()]).status();

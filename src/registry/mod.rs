@@ -27,6 +27,5 @@ pub(crate) use store::server_id;
 #[cfg(test)]
 pub(crate) use store::tests::record as test_record;
 pub(crate) use store::{Entry, Registry};
-pub(crate) use whole::Until;
 #[cfg(feature = "dashboard")]
 pub(crate) use whole::{read_bounded, replace};

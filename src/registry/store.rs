@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::record::{Phase, Record, Unusable};
-use super::whole::{Until, read_bounded, replace};
+use super::whole::{read_bounded, replace};
 use crate::error::{Error, Kind};
 use crate::plan::{Port, ServerId};
 use crate::sys::files::{self, Access};
@@ -188,10 +188,10 @@ impl Registry {
 
     /// Replaces the record of the server whole: a reader, and whoever comes after a crash, sees the old one or
     /// the new one.
-    pub(super) fn write(&self, record: &Record, until: Until) -> Result<(), Error> {
+    pub(super) fn write(&self, record: &Record) -> Result<(), Error> {
         let folder = self.server(&record.id);
         let path = folder.join(RECORD);
-        replace(&folder, &path, &record.to_json(), until)
+        replace(&folder, &path, &record.to_json())
             .map_err(|e| Error::new(Kind::Internal, format!("{} can't be written", path.display())).source(e))
     }
 

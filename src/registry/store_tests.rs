@@ -35,7 +35,7 @@ fn a_record_comes_back_as_it_was_and_is_private() {
     let mut written = record(7, "aa");
     written.extra_ports = BTreeMap::from([("api".to_string(), Port::new(3101).unwrap())]);
     let ours = claim(&registry, &written.id, "aa");
-    ours.write(&written, Until::Safe).unwrap();
+    ours.write(&written).unwrap();
     assert_eq!(registry.read(&written.id), Ok(Some(written.clone())));
     let is = |path: &Path, wanted| mode(path).is_none_or(|mode| mode == wanted);
     let server = registry.server(&written.id);
@@ -51,7 +51,7 @@ fn one_claim_at_a_time_and_the_second_hears_of_the_first() {
     let written = record(7, "aa");
     let first = claim(&registry, &written.id, "aa");
     assert_eq!(registry.live_record(&written.id), None, "nothing is written yet");
-    first.write(&written, Until::Safe).unwrap();
+    first.write(&written).unwrap();
     assert_eq!(registry.live_record(&written.id), Some(written.clone()));
     let Claiming::Held { run, front } = registry.claim(&written.id, "bb").unwrap() else {
         panic!("not held")
@@ -159,7 +159,7 @@ fn a_writer_killed_at_any_time_leaves_one_whole_record() {
     if let Some(state) = std::env::var_os("DEVRUN_TEST_WRITER") {
         let registry = Registry::at(Path::new(&state)).unwrap();
         for length in (0..100_000).cycle().step_by(9973) {
-            registry.write(&Record { url: "x".repeat(length), ..record(7, "aa") }, Until::Safe).unwrap();
+            registry.write(&Record { url: "x".repeat(length), ..record(7, "aa") }).unwrap();
         }
     }
     let (folder, registry) = registry();
@@ -208,7 +208,7 @@ fn a_killed_run_is_shown_as_crashed() {
     let (_folder, registry) = registry();
     let running = Record { state: Phase::Ready, ..record(7, "aa") };
     let ours = claim(&registry, &running.id, "aa");
-    ours.write(&running, Until::Safe).unwrap();
+    ours.write(&running).unwrap();
     assert_eq!(registry.list().0[0].phase(), Phase::Ready);
     drop(ours);
     crate::testing::eventually("crashed", || registry.list().0[0].phase() == Phase::Crashed);

@@ -30,26 +30,15 @@ pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(json)
 }
 
-/// When what was written is safe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// The other programs see it. It takes no disk, and is followed by a write that does.
-    Seen,
-    /// It has reached the disk: it outlives a loss of power.
-    Safe,
-}
-
 /// How the name of a file begins that is being written.
 pub(super) const UNFINISHED: &str = ".server.json.";
 
-/// A name that only this user can read, on the same file system, renamed over the old one.
-pub(crate) fn replace(folder: &Path, path: &Path, content: &[u8], until: Until) -> io::Result<()> {
+/// A name that only this user can read, on the same file system, renamed over the old one. After a loss of power
+/// there is one of the two, whole; which of them, nobody waits for.
+pub(crate) fn replace(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
     file.write_all(content)?;
-    match until {
-        Until::Seen => {}
-        Until::Safe => file.as_file().sync_all()?,
-    }
+    files::before_rename(file.as_file())?;
     file.persist(path)?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::event::{Event, Exit, Seen, StopCause};
 use crate::lifecycle::{Ended, Retry};
 use crate::plan::{Plan, Port, PortSet};
 use crate::ports::{self, Leases};
-use crate::registry::{Claim, Claiming, Phase, Record, Registry, Until, end_run, new_run_id, now_ms, sweep};
+use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_run, new_run_id, now_ms, sweep};
 use crate::sys::{self, SpareList, Tree, process};
 
 /// Of so many last starts the time to readiness is kept.
@@ -148,7 +148,7 @@ impl Session {
         self.record.enter(Phase::Starting);
         (self.record.ready_ms, self.record.reason, self.record.next_start_at) = (None, None, None);
         self.record.healthy = None;
-        self.write_quietly();
+        self.write();
         self.say_news(say);
         if let Some(registry) = self.registry.as_ref().filter(|_| self.forgotten.is_none()) {
             self.forgotten = Some(sweep(registry));
@@ -178,7 +178,7 @@ impl Session {
         self.record.startups.drain(..more);
         self.record.healthy = self.asks_health.then_some(true);
         self.record.enter(Phase::Ready);
-        self.write(Until::Seen);
+        self.write();
     }
 
     /// It does not answer any more, or with `None` it does again.
@@ -186,7 +186,7 @@ impl Session {
         self.record.healthy = Some(hung.is_none());
         self.record.reason = hung.map(|seen| seen.in_words());
         self.record.changed_at = now_ms();
-        self.write_quietly();
+        self.write();
     }
 
     /// The tree is empty, and another one will take its place after this time.
@@ -196,7 +196,7 @@ impl Session {
         self.record.next_start_at = Some(now_ms() + u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
         self.record.members.clear();
         self.record.enter(Phase::Backoff);
-        self.write_quietly();
+        self.write();
     }
 
     pub(crate) fn restarts(&self) -> u32 {
@@ -205,14 +205,16 @@ impl Session {
 
     pub(crate) fn stopping(&mut self) {
         self.record.enter(Phase::Stopping);
-        self.write(Until::Seen);
+        self.write();
     }
 
-    /// Writes down who belongs to the tree now.
+    /// Writes down who belongs to the tree now, if that has changed.
     pub(crate) fn saw_members(&mut self, tree: &Tree) {
-        self.record.members =
-            process::members(tree.guard()).into_iter().filter_map(process::identity).collect();
-        self.write_quietly();
+        let members = process::members(tree.guard()).into_iter().filter_map(process::identity).collect();
+        if self.record.members != members {
+            self.record.members = members;
+            self.write();
+        }
     }
 
     /// The last record of the run: nobody has to look for its ghosts.
@@ -286,12 +288,8 @@ impl Session {
         Ok(())
     }
 
-    fn write_quietly(&mut self) {
-        self.write(Until::Safe);
-    }
-
-    fn write(&mut self, until: Until) {
-        self.unsaid = self.claim.as_ref().and_then(|claim| claim.write(&self.record, until).err());
+    fn write(&mut self) {
+        self.unsaid = self.claim.as_ref().and_then(|claim| claim.write(&self.record).err());
         if let Some(error) = &self.unsaid {
             tracing::warn!(target: "devrun::session", %error, "the record could not be written");
         }

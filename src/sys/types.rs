@@ -43,6 +43,17 @@ pub(crate) struct Info {
     pub(crate) state: char,
 }
 
+/// What is told of a process above another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ancestor {
+    pub(crate) pid: u32,
+    pub(crate) sid: u32,
+    /// As in [`Info`].
+    pub(crate) name: String,
+    /// As in [`Identity`].
+    pub(crate) start: u64,
+}
+
 /// What a process costs.
 #[cfg(feature = "dashboard")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use core::mem::MaybeUninit;
 
 use rustix::process::{Pid, Signal};
 
+use super::stat::read_short;
 use super::walk;
 use crate::sys::SpareList;
 use crate::sys::unix::group::{self, Group};
@@ -18,7 +19,9 @@ impl SpareList {
     /// Whether this process is left running. Names are the executable's and the one it goes by, never argv:
     /// that is for everybody to write.
     pub(super) fn spares(&self, pid: Pid, session: Option<Group>) -> bool {
-        if self.always.is_empty() && self.own_session.is_empty() {
+        let of_another_session = || group::session_of(pid.as_raw_nonzero().get()) != session;
+        // Mostly this is answered by one system call.
+        if self.always.is_empty() && (self.own_session.is_empty() || !of_another_session()) {
             return false;
         }
         let (mut exe, mut comm) = ([MaybeUninit::uninit(); 512], [0; 32]);
@@ -28,7 +31,7 @@ impl SpareList {
             |list: &[Vec<u8>]| list.iter().any(|n| exe == Some(n) || comm.is_some_and(|c| is_comm_of(c, n)));
         named(&self.always)
             || (named(&self.own_session)
-                && group::session_of(pid.as_raw_nonzero().get()) != session
+                && of_another_session()
                 // A browser that a program drives is that program's, not the user's.
                 && !walk::arguments_contain(pid, b"--remote-debugging-p")
                 && !walk::arguments_contain(pid, b"--headless"))
@@ -45,10 +48,9 @@ pub(super) struct Signalled(pub(super) Vec<u64>);
 
 impl Signalled {
     pub(super) fn new() -> Self {
-        let most =
-            std::fs::read_to_string("/proc/sys/kernel/pid_max").ok().and_then(|s| s.trim().parse().ok());
+        let most = read_short("/proc/sys/kernel/pid_max").ok().and_then(|text| walk::number(&text));
         // calloc of this size is untouched memory: it costs address space until a bit is set.
-        Self(vec![0; most.unwrap_or(4_194_304usize) / 64 + 1])
+        Self(vec![0; most.unwrap_or(4_194_304).unsigned_abs() as usize / 64 + 1])
     }
 
     /// Forgets a pid that was waited for: from now on it can be somebody else's.
@@ -90,9 +92,10 @@ pub(super) fn ask(
     for _ in 0..5 {
         let mut found = false;
         walk::each_member(root, &mut |pid, fd| {
-            if spare.spares(pid, session) || !signalled.insert(pid) {
+            if signalled.contains(pid) || spare.spares(pid, session) {
                 return;
             }
+            signalled.insert(pid);
             found = true;
             let has_it = skip_group.is_some() && group::group_of(pid.as_raw_nonzero().get()) == skip_group;
             if !has_it {

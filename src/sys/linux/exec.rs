@@ -11,6 +11,8 @@ use std::ptr;
 
 use rustix::process::{Pid, Signal};
 
+use super::stat::read_short;
+use super::walk::number;
 use super::wire::Step;
 
 /// A command that is ready to be executed.
@@ -63,9 +65,7 @@ impl Prepared {
             .iter()
             .map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()))
             .collect::<Result<Vec<_>, _>>()?;
-        let own_score = std::fs::read_to_string("/proc/self/oom_score_adj")
-            .ok()
-            .and_then(|s| s.trim().parse::<i32>().ok());
+        let own_score = read_short("/proc/self/oom_score_adj").ok().and_then(|text| number(&text));
         Ok(Self {
             shell_args: Strings::new(of_shell.collect()),
             args: Strings::new(argv),

@@ -24,6 +24,7 @@ const GUARD_NAME: &[u8] = b"tree-guard";
 pub(super) fn fork_guard(spawn: &Spawn, prepared: &Prepared, socket: OwnedFd) -> io::Result<Pid> {
     // Borrowed, so that nothing is freed in the child.
     let (mut signalled, mut killed) = (Signalled::new(), Signalled::new());
+    let mut stack = vec![0; STACK];
     let arguments = argument_area();
     let session = group::session_of(0);
     let front_group = group::own_group();
@@ -38,7 +39,8 @@ pub(super) fn fork_guard(spawn: &Spawn, prepared: &Prepared, socket: OwnedFd) ->
         let child = libc::fork();
         let error = io::Error::last_os_error();
         if child == 0 {
-            be_guard(spawn, prepared, &socket, front_group, arguments, |leader, child_events| {
+            let start = |starting: &mut Starting| start_command(starting, &mut stack);
+            be_guard(spawn, prepared, &socket, front_group, arguments, start, |leader, child_events| {
                 let orphaned = Signal::from_named_raw(spawn.orphaned.0).unwrap_or(Signal::TERM);
                 let has_pty = spawn.pty.is_some();
                 Guard {
@@ -47,6 +49,7 @@ pub(super) fn fork_guard(spawn: &Spawn, prepared: &Prepared, socket: OwnedFd) ->
                     leader,
                     front_group,
                     foreground: if has_pty { leader.as_raw_nonzero().get() } else { front_group },
+                    leads_group: has_pty || spawn.own_group,
                     session: if has_pty { group::session_of(0) } else { session },
                     spare: &spawn.spare,
                     orphaned: (orphaned, spawn.orphaned.1),
@@ -71,6 +74,7 @@ fn be_guard(
     socket: &OwnedFd,
     front_group: Group,
     arguments: Option<(usize, usize)>,
+    start: impl FnOnce(&mut Starting) -> Option<Pid>,
     run: impl FnOnce(Pid, &OwnedFd),
 ) {
     let fail = |step, errno| wire::send(socket, &Report::Failed { errno, step }.encode());
@@ -91,31 +95,16 @@ fn be_guard(
     } else if leave_at_once {
         let _ = rustix::process::setpgid(None, None);
     }
-    let Ok((result, result_of_child)) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC) else {
-        return fail(Step::Fork, libc::EMFILE);
-    };
-    // SAFETY: the child of this fork calls only `execute`, write and _exit.
-    let leader = unsafe { libc::fork() };
-    if leader == 0 {
-        let join = if own_group { Join::Own } else { group.map_or(Join::Stay, Join::Other) };
-        let streams = [spawn.pty.as_ref(), spawn.outputs[0].as_ref(), spawn.outputs[1].as_ref()];
-        let (step, errno) = prepared.execute(me, join, streams);
-        let words = [(step as i32).to_ne_bytes(), errno.to_ne_bytes()];
-        let _ = rustix::io::write(&result_of_child, words.as_flattened());
-        // SAFETY: ends this process without running anything of the program that was forked.
-        unsafe { libc::_exit(127) };
-    }
-    let Some(leader) = Pid::from_raw(leader).filter(|_| leader > 0) else {
-        return fail(Step::Fork, exec::errno());
-    };
+    let join = if own_group { Join::Own } else { group.map_or(Join::Stay, Join::Other) };
+    let streams = [spawn.pty.as_ref(), spawn.outputs[0].as_ref(), spawn.outputs[1].as_ref()];
+    let mut starting = Starting { prepared, guard: me, join, streams, failed: None };
+    let Some(leader) = start(&mut starting) else { return fail(Step::Fork, exec::errno()) };
     if !leave_at_once {
         let _ = rustix::process::setpgid(None, None);
     }
-    drop(result_of_child);
-    if let Some((step, errno)) = failure(&result) {
+    if let Some((step, errno)) = starting.failed {
         return fail(step, errno);
     }
-    drop(result);
     let Some(child_events) = child_events() else { return fail(Step::Fork, exec::errno()) };
     hide(arguments);
     keep_only(spawn, socket, &child_events);
@@ -123,14 +112,36 @@ fn be_guard(
     run(leader, &child_events);
 }
 
-/// What the command's process wrote instead of executing the program; `None` once that is executed.
-fn failure(result: &OwnedFd) -> Option<(Step, i32)> {
-    let mut words = [[0; 4]; 2];
-    let into = words.as_flattened_mut();
-    let length = rustix::io::retry_on_intr(|| rustix::io::read(result, &mut *into)).unwrap_or(0);
-    let [step, errno] = words.map(i32::from_ne_bytes);
-    let step = [Step::Fork, Step::Folder].into_iter().find(|s| *s as i32 == step).unwrap_or(Step::Execute);
-    (length == size_of_val(&words)).then_some((step, errno))
+/// A command between its fork and its exec.
+struct Starting<'a> {
+    prepared: &'a Prepared,
+    guard: Pid,
+    join: Join,
+    streams: [Option<&'a OwnedFd>; 3],
+    /// Why it was not executed.
+    failed: Option<(Step, i32)>,
+}
+
+/// The stack of a command that is being started, in units of 16 bytes: 64 KiB, of which little is ever touched.
+const STACK: usize = 4096;
+
+/// Makes the child that becomes the command, and returns once it has, or has failed to: so the child borrows this
+/// memory, which is not copied for it (vfork(2), on a stack of its own as in posix_spawn(3)).
+fn start_command(starting: &mut Starting, stack: &mut [u128]) -> Option<Pid> {
+    extern "C" fn become_command(starting: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: it is the `Starting` below, which nobody else touches while the guard waits for this.
+        let starting = unsafe { &mut *starting.cast::<Starting>() };
+        starting.failed = Some(starting.prepared.execute(starting.guard, starting.join, starting.streams));
+        127
+    }
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the stack ends at an address that its type aligns; it, `starting` and all that is borrowed there
+    // live until this returns, which is when the child uses them no longer. The child calls only `execute`.
+    let leader = unsafe {
+        let top = stack.as_mut_ptr_range().end;
+        libc::clone(become_command, top.cast(), flags, ptr::from_mut(starting).cast())
+    };
+    Pid::from_raw(leader).filter(|_| leader > 0)
 }
 
 /// A descriptor that is readable when a child changes its state. Every signal is blocked already.

@@ -31,6 +31,8 @@ pub(super) struct Guard<'a> {
     pub(super) front_group: Group,
     /// The process group to which the terminal's keys are signals.
     pub(super) foreground: Group,
+    /// The command was started as the leader of a group of its own.
+    pub(super) leads_group: bool,
     pub(super) session: Option<Group>,
     pub(super) spare: &'a SpareList,
     /// What to do when the front is gone.
@@ -108,7 +110,10 @@ impl Guard<'_> {
                     front_alive = false;
                     self.free_terminal();
                     phase = match phase {
-                        Phase::Running => self.stop(me, self.orphaned.0, self.orphaned.1, None),
+                        Phase::Running => {
+                            let (signal, grace) = self.orphaned;
+                            self.stop(me, signal, grace, None, &mut leader_alive)
+                        }
                         // Nobody is there any more to wait for a long one.
                         Phase::Grace(end) => Phase::Grace(end.min(Instant::now() + self.orphaned.1)),
                         Phase::Hard(end) => Phase::Hard(end),
@@ -122,16 +127,24 @@ impl Guard<'_> {
                 Wake::Order(Order::Kill) => phase = Phase::Hard(Instant::now() + HARD_LIMIT),
                 Wake::Order(Order::Stop { signal, grace_ms, spare_foreground }) => {
                     let signal = Signal::from_named_raw(signal).unwrap_or(Signal::TERM);
+                    let grace = Duration::from_millis(grace_ms.unsigned_abs().into());
                     let skip = spare_foreground.then_some(self.foreground);
-                    phase =
-                        self.stop(me, signal, Duration::from_millis(grace_ms.unsigned_abs().into()), skip);
+                    phase = self.stop(me, signal, grace, skip, &mut leader_alive);
                 }
             }
         }
         self.finish(me, front_alive, kills);
     }
 
-    fn stop(&mut self, me: Pid, signal: Signal, grace: Duration, skip: Option<Group>) -> Phase {
+    /// `skip`: the members of this group have the signal already.
+    fn stop(
+        &mut self,
+        me: Pid,
+        signal: Signal,
+        grace: Duration,
+        skip: Option<Group>,
+        leader_alive: &mut bool,
+    ) -> Phase {
         let now = Instant::now();
         if signal == Signal::KILL {
             return Phase::Hard(now + HARD_LIMIT);
@@ -139,8 +152,22 @@ impl Guard<'_> {
         if walk::proc_is_hidden() {
             self.tell(Report::Blind);
         }
+        let skip = skip.or_else(|| self.signal_group(signal, *leader_alive));
+        // Those whom the signal has ended by now need not be looked at.
+        self.reap(leader_alive);
         ending::ask(me, signal, skip, self.spare, self.session, self.signalled);
         Phase::Grace(now + grace)
+    }
+
+    /// Sends the stop signal to the command's whole group at once: most members are in it, and so need not be found
+    /// one by one first. Not to a group whose number may be another's by now, nor where somebody in it may be spared;
+    /// those in a session of their own are not in it.
+    fn signal_group(&self, signal: Signal, leader_alive: bool) -> Option<Group> {
+        if !(self.leads_group && leader_alive && self.spare.always.is_empty()) {
+            return None;
+        }
+        rustix::process::kill_process_group(self.leader, signal).ok()?;
+        Some(self.leader.as_raw_nonzero().get())
     }
 
     /// Reaps whoever is dead and reports what becomes of the leader.
@@ -177,7 +204,7 @@ impl Guard<'_> {
         let (mut others, mut any) = (false, false);
         walk::each_child(me, &mut |pid| {
             any = true;
-            others |= !self.spare.spares(pid, self.session);
+            others = others || !self.spare.spares(pid, self.session);
         });
         any && !others
     }

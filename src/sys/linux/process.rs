@@ -15,8 +15,8 @@ use rustix::fs::{fstat, fstatfs};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::stat::Stat;
-pub(crate) use crate::sys::types::{Identity, Info};
+use super::stat::{Stat, read_short};
+pub(crate) use crate::sys::types::{Ancestor, Identity, Info};
 
 pub(crate) const SIGTERM: i32 = libc::SIGTERM;
 pub(crate) const SIGKILL: i32 = libc::SIGKILL;
@@ -107,7 +107,7 @@ pub(crate) fn identity(pid: u32) -> Option<Identity> {
 
 /// A random name of this boot of the machine.
 pub(crate) fn boot_id() -> Option<String> {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let text = String::from_utf8(read_short("/proc/sys/kernel/random/boot_id").ok()?).ok()?;
     Some(text.trim().to_string()).filter(|id| !id.is_empty())
 }
 
@@ -190,14 +190,15 @@ pub(crate) fn members(root: u32) -> Vec<u32> {
 }
 
 /// The parents of the process up to pid 1, which is left out, the nearest first.
-pub(crate) fn ancestors(pid: u32) -> Vec<Info> {
-    let mut found: Vec<Info> = Vec::new();
+pub(crate) fn ancestors(pid: u32) -> Vec<Ancestor> {
+    let mut found: Vec<Ancestor> = Vec::new();
     let mut next = Stat::read(pid).map_or(0, |stat| stat.ppid);
     // The bound is for a chain that changes while it is read and leads in a circle.
     while next > 1 && found.len() < 1000 {
-        let Some(parent) = info(next) else { break };
-        next = parent.ppid;
-        found.push(parent);
+        let Some(stat) = Stat::read(next) else { break };
+        let name = executable_name(&folder(next)).unwrap_or(stat.comm);
+        found.push(Ancestor { pid: next, sid: stat.sid, name, start: stat.start });
+        next = stat.ppid;
     }
     found
 }
@@ -275,9 +276,8 @@ fn executable_name(folder: &Path) -> Option<String> {
 
 /// A zombie still has its number; once reaped, the number can be another's.
 fn pidfd_number_is_gone(pidfd: &OwnedFd) -> bool {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", std::os::fd::AsRawFd::as_raw_fd(pidfd)));
-    match info {
-        Ok(info) => info.lines().any(|line| line.strip_prefix("Pid:").is_some_and(|pid| pid.trim() == "-1")),
+    match read_short(format!("/proc/self/fdinfo/{}", std::os::fd::AsRawFd::as_raw_fd(pidfd))) {
+        Ok(info) => info.split(|byte| *byte == b'\n').any(|line| line == b"Pid:\t-1"),
         Err(_) => true,
     }
 }

@@ -1,6 +1,8 @@
 //! One process's line in /proc. Nothing here trusts the name in it, which is the program's own choice.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 /// The part of /proc/PID/stat that devrun uses.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub(super) struct Stat {
 
 impl Stat {
     pub(super) fn read(pid: u32) -> Option<Self> {
-        Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+        Self::parse(&read_short(format!("/proc/{pid}/stat")).ok()?)
     }
 
     /// `comm` is the program's own choice: it may hold spaces, parentheses and line feeds, so the last
@@ -43,6 +45,13 @@ impl Stat {
             ticks: (14..=17).filter_map(|at| field(at)?.parse().ok()).fold(0, u64::saturating_add),
         })
     }
+}
+
+/// A short file of /proc, which says nothing of its length: by one read, where `fs::read` feels its way with seven.
+pub(super) fn read_short(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut bytes = [0; 1024];
+    let length = File::open(path)?.read(&mut bytes)?;
+    Ok(bytes[..length].to_vec())
 }
 
 #[cfg(test)]

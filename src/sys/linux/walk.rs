@@ -98,7 +98,8 @@ fn walk(parent: Pid, parent_fd: Option<&OwnedFd>, depth: usize, visit: &mut dyn 
     let ours = parent == rustix::process::getpid();
     each_child(parent, &mut |pid| {
         let Ok(fd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
-        if !ours && (parent_of(pid) != Some(parent) || parent_fd.is_some_and(has_ended)) {
+        // Nobody is below one that has ended.
+        if has_ended(&fd) || !ours && (parent_of(pid) != Some(parent) || parent_fd.is_some_and(has_ended)) {
             return;
         }
         visit(pid, &fd);
@@ -205,9 +206,9 @@ pub(super) fn each_word(file: &OwnedFd, visit: &mut dyn FnMut(Pid)) {
     }
 }
 
-/// Never below 0: that would be a process group.
-fn number(digits: &[u8]) -> Option<i32> {
-    core::str::from_utf8(digits).ok()?.parse::<u32>().ok()?.try_into().ok()
+/// The number that is all of this text; never below 0: that would be a process group.
+pub(super) fn number(digits: &[u8]) -> Option<i32> {
+    core::str::from_utf8(digits.trim_ascii()).ok()?.parse::<u32>().ok()?.try_into().ok()
 }
 
 /// A short C string on the stack.

@@ -15,7 +15,7 @@ use super::end::Family;
 use super::kernel::{self, About};
 use super::parse::Birth;
 use crate::sys::types::SpareList;
-pub(crate) use crate::sys::types::{Identity, Info};
+pub(crate) use crate::sys::types::{Ancestor, Identity, Info};
 
 pub(crate) const SIGTERM: i32 = libc::SIGTERM;
 pub(crate) const SIGKILL: i32 = libc::SIGKILL;
@@ -218,14 +218,14 @@ fn run_id(pid: u32) -> Option<String> {
 }
 
 /// The parents of the process up to pid 1, which is left out, the nearest first.
-pub(crate) fn ancestors(pid: u32) -> Vec<Info> {
-    let mut found: Vec<Info> = Vec::new();
+pub(crate) fn ancestors(pid: u32) -> Vec<Ancestor> {
+    let mut found: Vec<Ancestor> = Vec::new();
     let mut next = parent(pid).unwrap_or(0);
     // The bound is for a chain that changes while it is read and leads in a circle.
     while next > 1 && found.len() < 1000 {
         let Some(parent) = info(next) else { break };
         next = parent.ppid;
-        found.push(parent);
+        found.push(Ancestor { pid: parent.pid, sid: parent.sid, name: parent.name, start: parent.start });
     }
     found
 }

@@ -25,6 +25,11 @@ pub(in crate::sys) fn session_of(pid: i32) -> Option<Group> {
     Some(unsafe { libc::getsid(pid) }).filter(|session| *session >= 0)
 }
 
+/// The session of this process, 0 likewise.
+pub(crate) fn own_session() -> u32 {
+    session_of(0).map_or(0, i32::unsigned_abs)
+}
+
 /// The process group that has the terminal's foreground; `None` when this is not our terminal.
 pub(in crate::sys) fn foreground_of(terminal: BorrowedFd<'_>) -> Option<Group> {
     // SAFETY: reads a number through a descriptor that is borrowed for the call.

@@ -17,6 +17,7 @@ mod watch;
 
 pub(crate) use apart::{URL_OPENERS, exit_of, start_apart, start_in_background};
 pub(crate) use control::{ControlListener, ControlStream, connect_control};
+pub(crate) use group::own_session;
 pub(crate) use knock::knock;
 pub(crate) use pipe::*;
 pub(crate) use signals::{

@@ -60,6 +60,11 @@ pub(super) fn regular(file: File) -> io::Result<File> {
     }
 }
 
+/// Waits until what was written is on the disk: there is no way here to ask only for the order.
+pub(crate) fn before_rename(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
 /// Whether both are the same file, by whatever name.
 #[allow(unsafe_code)]
 pub(crate) fn same(one: &File, other: &File) -> bool {

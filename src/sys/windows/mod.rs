@@ -28,6 +28,11 @@ pub(crate) use sockets::*;
 pub(crate) use terminal::{SavedTerminal, stderr_is_raw};
 pub(crate) use tree::{Tree, adopt_orphans, end_adopted};
 
+/// Who is on this process's console is of its session.
+pub(crate) fn own_session() -> u32 {
+    process::has_terminal().into()
+}
+
 /// Users have no numbers here.
 pub(crate) fn user_name(_uid: u32) -> Option<String> {
     None

@@ -19,7 +19,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::handle::{done, owned, size_of};
 use super::job;
-pub(crate) use crate::sys::types::{Identity, Info};
+pub(crate) use crate::sys::types::{Ancestor, Identity, Info};
 
 pub(crate) const SIGTERM: i32 = 15;
 pub(crate) const SIGKILL: i32 = 9;
@@ -192,11 +192,11 @@ fn descendants(root: u32) -> Vec<u32> {
 }
 
 /// The parents of the process, the nearest first, as far as each is older than its child.
-pub(crate) fn ancestors(pid: u32) -> Vec<Info> {
+pub(crate) fn ancestors(pid: u32) -> Vec<Ancestor> {
     let entries: HashMap<u32, PROCESSENTRY32W> =
         snapshot().into_iter().map(|entry| (entry.th32ProcessID, entry)).collect();
     let console = console();
-    let mut found: Vec<Info> = Vec::new();
+    let mut found: Vec<Ancestor> = Vec::new();
     let mut child = pid;
     while let Some(entry) = entries.get(&child).and_then(|child| entries.get(&child.th32ParentProcessID)) {
         let (parent, start) = (tell(entry, &console), identity(child).map(|child| child.start));
@@ -205,7 +205,7 @@ pub(crate) fn ancestors(pid: u32) -> Vec<Info> {
             break;
         }
         child = parent.pid;
-        found.push(parent);
+        found.push(Ancestor { pid: parent.pid, sid: parent.sid, name: parent.name, start: parent.start });
     }
     found
 }
