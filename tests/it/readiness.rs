@@ -89,26 +89,45 @@ fn a_proxy_in_the_environment_changes_nothing() {
     Running::spawn(command).ready();
 }
 
+/// An HTTPS server in Python; its argument is a line that sets the TLS context `c` up.
+const HTTPS: &str = "import http.server, os, ssl, sys\n\
+    s = http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), http.server.SimpleHTTPRequestHandler)\n\
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
+    c.load_cert_chain('cert.pem', 'key.pem')\n\
+    exec(sys.argv[1])\n\
+    s.socket = c.wrap_socket(s.socket, server_side=True)\n\
+    s.serve_forever()\n";
+
+/// Whatever its key, its version and its curve.
 #[test]
 fn a_self_signed_https_server_becomes_ready() {
-    let scratch = Scratch::new();
-    let server = "import http.server, os, ssl, sys\n\
-        s = http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), http.server.SimpleHTTPRequestHandler)\n\
-        c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
-        c.load_cert_chain('cert.pem', 'key.pem')\n\
-        s.socket = c.wrap_socket(s.socket, server_side=True)\n\
-        s.serve_forever()\n";
-    scratch.write("server.py", server);
-    scratch.write("index.html", "over tls");
-    let mut openssl = scratch.command("openssl");
-    openssl.args(
-        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -keyout key.pem -out cert.pem".split(' '),
-    );
-    assert!(openssl.output().unwrap().status.success(), "openssl is installed");
-    let mut run = Running::spawn(scratch.devrun(["--", "python3", "server.py"]));
-    let url = run.ready().url;
-    assert!(url.starts_with("https://"), "{url}");
-    assert_eq!(get(&url), "over tls");
+    const OLD: &str = "c.maximum_version = ssl.TLSVersion.TLSv1_2";
+    const NEW: &str = "c.minimum_version = ssl.TLSVersion.TLSv1_3";
+    for (key, settings) in [
+        ("rsa:2048", vec!["", OLD, NEW, "c.set_ecdh_curve('prime256v1')", "c.set_ecdh_curve('secp384r1')"]),
+        ("ec -pkeyopt ec_paramgen_curve:P-256", vec![OLD, NEW]),
+        ("ec -pkeyopt ec_paramgen_curve:P-384", vec![OLD, NEW]),
+        ("ec -pkeyopt ec_paramgen_curve:P-521", vec![NEW]),
+        ("ed25519", vec![OLD, NEW]),
+        ("ed448", vec![NEW]),
+    ] {
+        let scratch = Scratch::new();
+        scratch.write("server.py", HTTPS);
+        scratch.write("index.html", "over tls");
+        let mut openssl = scratch.command("openssl");
+        let words =
+            format!("req -x509 -newkey {key} -nodes -days 2 -subj /CN=x -keyout key.pem -out cert.pem");
+        let made = openssl.args(words.split(' ')).output().expect("openssl is installed");
+        assert!(made.status.success(), "{key}: {made:?}");
+        for setting in settings {
+            let mut run = Running::spawn(scratch.devrun(["--", "python3", "server.py", setting]));
+            let url = run.ready().url;
+            assert!(url.starts_with("https://"), "{key} {setting}: {url}");
+            assert_eq!(get(&url), "over tls", "{key} {setting}");
+            run.signal(crate::support::Signal::TERM);
+            run.ended(SOON);
+        }
+    }
 }
 
 #[test]
