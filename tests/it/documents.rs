@@ -140,3 +140,48 @@ fn every_option_in_a_command_of_the_documents_is_there() {
     assert!(unknown.is_empty(), "options that devrun does not have:\n{}", unknown.join("\n"));
     assert!(seen > 20, "{seen} options found");
 }
+
+/// What a shell makes of a line of a document, with devrun asked only whether it understands its arguments: a verb
+/// for its help, a run in a folder that is not there. Without a PATH nothing else of the line is executed.
+const ONLY_PARSE: &str = r#"
+devrun() {
+    case $1 in
+        ls|status|start|stop|restart|open|logs|wait|url|events|who|clean|dashboard|completions|man)
+            "$DEVRUN" "$@" --help >/dev/null || echo "not understood: $*" >&2 ;;
+        tauri|doctor) ;;
+        *) case $("$DEVRUN" "$@" 2>&1) in
+            *"cannot use the folder"*) ;;
+            *) echo "not understood: $*" >&2 ;;
+        esac ;;
+    esac
+}
+"#;
+
+#[test]
+fn every_command_line_of_devrun_in_a_console_block_is_understood() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for document in documents() {
+        let text = text(&document.display().to_string());
+        for line in text.lines().filter_map(|line| line.strip_prefix("$ ")) {
+            // A placeholder in brackets is for the reader.
+            if !line.starts_with("devrun ") || line.contains('[') {
+                continue;
+            }
+            seen += 1;
+            let shell = Command::new("/bin/sh")
+                .args(["-c", &format!("{ONLY_PARSE}{line}")])
+                .env_clear()
+                .envs([("PATH", ""), ("DEVRUN", env!("CARGO_BIN_EXE_devrun"))])
+                .envs([("DEVRUN_CWD", "/nowhere"), ("DEVRUN_STATE_DIR", "/nowhere/state")])
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&shell.stderr);
+            if said.contains("not understood") {
+                wrong.push(format!("{}: {line}\n{said}", document.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "devrun does not understand:\n{}", wrong.join("\n"));
+    assert!(seen > 30, "{seen} command lines found");
+}
