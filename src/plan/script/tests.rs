@@ -50,6 +50,7 @@ fn the_one_known_server_gets_its_port_wherever_it_stands() {
         "if true; then (cd web && vite@); fi",
         "vite@ \\\n --open",
         "vi\\\nte@",
+        "\"vi\\\nte\"@",
         "vite@ &>log",
         "vite@ <in >log",
         "# first\nvite@",
