@@ -78,7 +78,9 @@ fn a_server_whose_lock_was_removed_is_no_ghost() {
     let fixture = scratch.fixture("shape=plain");
     let mut run = scratch.run("", &fixture);
     run.ready();
-    std::fs::remove_dir_all(scratch.state().join("servers")).unwrap();
+    // It may be writing its record just now.
+    let servers = scratch.state().join("servers");
+    eventually(SOON, || std::fs::remove_dir_all(&servers).map_err(|error| error.to_string()));
     let other = scratch.devrun(["--ready", "none", "--name", "other", "--", "true"]);
     Running::spawn(other).outcome(SOON);
     assert!(!run.has_ended() && scratch.alive().len() >= 4, "{}", run.stderr());

@@ -75,6 +75,7 @@ fn nobody_is_led_to_a_server_whose_devrun_was_killed_and_that_is_ending() {
     let mut first = scratch.run("", &fixture);
     let ready = first.ready();
     first.signal(Signal::KILL);
+    first.ended(SOON);
     let mut second = scratch.run("", &fixture);
     assert_eq!(second.ready().port, ready.port);
     assert_eq!(get(&ready.url), scratch.mark);
@@ -91,6 +92,7 @@ fn a_killed_run_that_is_ending_is_not_one_that_runs_already() {
         let mut first = scratch.run("", &fixture);
         let port = first.ready().port;
         first.signal(Signal::KILL);
+        first.ended(SOON);
         let mut second = scratch.run(option, &fixture);
         assert_eq!(second.ready().port, port, "{option}: in its place, not beside it");
         assert_eq!(starts(&fixture.notes()), 2);

@@ -50,11 +50,13 @@ fn the_one_known_server_gets_its_port_wherever_it_stands() {
         "if true; then (cd web && vite@); fi",
         "vite@ \\\n --open",
         "vi\\\nte@",
+        "\"vi\\\nte\"@",
         "vite@ &>log",
         "vite@ <in >log",
         "# first\nvite@",
         "vite@ # note\ntrue",
         "A=$X vite@",
+        "A=${X:-a b} vite@",
     ] {
         let expected = script.replace('@', &format!(" {FLAGS}"));
         assert_eq!(rewritten(&script.replace('@', ""), true), expected);
@@ -121,6 +123,7 @@ fn what_is_not_understood_stays_as_it_is() {
         "vite $(cat flags)",
         "vite `cat flags`",
         "vite 'open",
+        "A=${X:-`y`} vite",
         "cat <<X\nvite\nX",
         "sh -c 'vite'",
         "vite --port $PORT",
