@@ -94,7 +94,7 @@ pub(crate) fn split(script: &str) -> Option<Vec<Vec<Word>>> {
                 target = true;
             }
             // A function, of which nobody knows when it runs; or what only some shells know.
-            b'(' if words.last().is_some_and(|word| !introduces(word)) => return None,
+            b'(' if words.iter().any(|word| !introduces(word)) => return None,
             b'&' | b'|' | b';' | b'\n' | b'(' | b')' => {
                 commands.push(std::mem::take(&mut words));
                 at += 1;

@@ -134,6 +134,8 @@ fn what_is_not_understood_stays_as_it_is() {
         "case x in vite) vite;; esac",
         "if true; then case x in y|vite) z;; esac; fi",
         "vite() { node server.js; }; vite",
+        // For a bash with extended patterns it is one word.
+        "ls !(PORT=1500 x&y)",
         "-- vite",
         "--",
         "vite\r\n",

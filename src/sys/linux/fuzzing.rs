@@ -9,7 +9,9 @@ use super::walk::{each_word, parent_in};
 pub(crate) fn read_proc(bytes: &[u8]) {
     let stat = Stat::parse(bytes);
     let parent = parent_in(bytes).map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
-    if let (Some(stat), Some(parent)) = (stat, parent) {
+    // The kernel parts fields by one blank.
+    let kernels = bytes.trim_ascii_end().iter().all(|byte| *byte == b' ' || !byte.is_ascii_whitespace());
+    if let (Some(stat), Some(parent), true) = (stat, parent, kernels) {
         assert_eq!(stat.ppid, parent, "front and guard read the same parent");
     }
     let stat = [b"7 (", bytes, b") S 5 6 7 0 0 0 0 0 0 0 1 2 3 4 0 0 0 0 42 0"].concat();

@@ -29,6 +29,10 @@ fn is_the_same_but_for_the_port(before: Value, after: Value, what: &str) {
 }
 
 fn parsed(script: &str) -> Option<Value> {
+    // The parser panics at a descriptor that is no number it has room for.
+    if script.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 9) {
+        return None;
+    }
     let options = ParserOptions { sh_mode: true, posix_mode: true, ..ParserOptions::default() };
     let program = Parser::new(script.as_bytes(), &options).parse_program().ok()?;
     serde_json::to_value(program).ok()
