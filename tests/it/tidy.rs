@@ -296,6 +296,16 @@ fn nothing_is_left_unfinished() {
     none("unfinished", found);
 }
 
+/// `cargo update` takes the newest: tables for host names in every script, an eighth of a megabyte and twenty crates,
+/// where a server's name is `localhost`. Then `cargo update -p idna_adapter --precise 1.0.0`.
+#[test]
+fn no_tables_for_foreign_host_names_are_locked() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let tables: Vec<_> =
+        lock.lines().filter(|line| line.starts_with("name = \"icu_")).map(String::from).collect();
+    none("Cargo.lock", tables);
+}
+
 #[test]
 fn the_changelog_knows_this_version() {
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).expect("CHANGELOG.md is there");
