@@ -60,6 +60,24 @@ fn five_hundred_megabytes_arrive_byte_for_byte_on_each_of_both() {
 }
 
 #[test]
+fn of_a_flood_the_log_has_the_end_and_says_what_it_left_out() {
+    let scratch = Scratch::new();
+    let script = "seq 1 10000000; echo last words >&2; exit 3";
+    let run = Running::spawn(scratch.devrun(["--ready", "none", "-q", "--", "sh", "-c", script]));
+    let outcome = run.outcome(SOON * 3);
+    assert_eq!(outcome.ended, Ended::Status(3));
+    let all = (1..=10_000_000).map(|n| format!("{n}\n")).collect::<String>();
+    assert!(outcome.stdout == all, "{} bytes of {}", outcome.stdout.len(), all.len());
+    let folder = scratch.record_path();
+    let read = |name: &str| std::fs::read_to_string(folder.with_file_name(name)).unwrap();
+    let log = read("log.1") + &read("log");
+    let rest = log.replacen("last words\n", "", 1);
+    assert_eq!(rest.len() + 11, log.len());
+    let end = rest.rsplit("bytes of output skipped\n").next().unwrap();
+    assert!(all.ends_with(end) && end.len() > 5_000_000, "{} of {}", end.len(), log.len());
+}
+
+#[test]
 fn a_reader_that_leaves_is_seen_by_the_command_and_nothing_panics() {
     let scratch = Scratch::new();
     let mut shell = scratch.command("bash");

@@ -170,6 +170,29 @@ fn a_disk_that_fills_up_under_a_run_costs_one_warning() {
 }
 
 #[test]
+fn on_a_full_disk_all_output_arrives_and_the_log_says_what_it_misses() {
+    if !is_root("a mount namespace") {
+        return;
+    }
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.state()).unwrap();
+    scratch.write("flood.sh", "seq 1 3000000; rm $STATE/filler; echo last words; exit 3");
+    let script = "
+        mount -t tmpfs -o size=16m,mode=700 none $STATE
+        head -c 13m /dev/zero >$STATE/filler
+        $DEVRUN -q --ready none --name shop -- sh flood.sh | cksum
+        seq 1 3000000 | (cat; echo last words) | cksum
+        $DEVRUN logs shop -n 1000000 >log
+        grep -o '[1-9][0-9]* bytes of output skipped' log | tail -n 1 | cut -d ' ' -f 2-
+        tail -n 1 log";
+    let outcome = in_namespace(&scratch, &["--mount"], script).outcome(SOON * 3);
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{outcome}");
+    assert_eq!(lines[0], lines[1], "to the byte: {outcome}");
+    assert_eq!(lines[2..], ["bytes of output skipped", "last words"], "{outcome}");
+}
+
+#[test]
 fn on_a_read_only_disk_the_server_runs_with_one_warning() {
     if !is_root("a mount namespace") {
         return;
