@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 /// Memory is taken in pieces of this size.
-pub(super) const PIECE_BYTES: usize = 64 * 1024;
+pub(super) const PIECE_BYTES: usize = 256 * 1024;
 
 /// Output in the order in which it came.
 #[derive(Debug)]

@@ -127,7 +127,7 @@ pub(super) fn parent_in(stat: &[u8]) -> Option<Pid> {
     let after_name = stat.iter().rposition(|b| *b == b')')? + 1;
     let mut fields = stat[after_name..].split(|b| *b == b' ').filter(|f| !f.is_empty());
     fields.next()?;
-    Pid::from_raw(number(fields.next()?)?)
+    pid(fields.next()?)
 }
 
 /// The executable's file name of a process, in `buffer`.
@@ -194,7 +194,7 @@ pub(super) fn each_word(file: &OwnedFd, visit: &mut dyn FnMut(Pid)) {
             buffer[..filled].iter().rposition(|b| *b == b' ').map_or(0, |at| at + 1)
         };
         for word in buffer[..end].split(|b| *b == b' ') {
-            if let Some(pid) = number(word).and_then(Pid::from_raw) {
+            if let Some(pid) = pid(word) {
                 visit(pid);
             }
         }
@@ -206,9 +206,14 @@ pub(super) fn each_word(file: &OwnedFd, visit: &mut dyn FnMut(Pid)) {
     }
 }
 
-/// The number that is all of this text; never below 0: that would be a process group.
+/// The number that is all of this text.
 pub(super) fn number(digits: &[u8]) -> Option<i32> {
-    core::str::from_utf8(digits.trim_ascii()).ok()?.parse::<u32>().ok()?.try_into().ok()
+    core::str::from_utf8(digits.trim_ascii()).ok()?.parse().ok()
+}
+
+/// The process that this text names. A number below 0 would be a process group.
+fn pid(digits: &[u8]) -> Option<Pid> {
+    number(digits).filter(|number| *number > 0).and_then(Pid::from_raw)
 }
 
 /// A short C string on the stack.
