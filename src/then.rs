@@ -8,6 +8,7 @@
 mod chain;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
@@ -18,8 +19,8 @@ use crate::attempt::Context;
 use crate::error::{Error, Kind};
 use crate::event::{Event, Exit, StopCause};
 use crate::launch::SHORT_GRACE;
-use crate::plan::{self, Plan, StopSignal};
-use crate::registry::{Registry, new_run_id};
+use crate::plan::{self, Plan, Port, StopSignal};
+use crate::registry::{Record, Registry, new_run_id};
 use crate::supervise::{self, Outcome};
 use crate::sys::{self, SavedTerminal, Tree, TreeEvent};
 use crate::{spare, spawn, terminal};
@@ -62,7 +63,7 @@ pub(crate) async fn run(plan: &Plan, context: Context, say: &mut dyn FnMut(Event
                 let elsewhere = outcome.as_ref().ok().and_then(|outcome| outcome.already_running.clone());
                 ended = Some(outcome);
                 Some(elsewhere.map_or(Input::ServerEnded, |url| {
-                    then.url = url;
+                    then.runs_elsewhere(url);
                     Input::Ready
                 }))
             }
@@ -84,6 +85,8 @@ struct Then<'a> {
     tree: Option<Tree>,
     /// Where the server answers.
     url: String,
+    /// The server's further ports, by name.
+    extra_ports: BTreeMap<String, Port>,
     /// Since when it is being ended.
     ending: Instant,
     exit: Option<Exit>,
@@ -109,6 +112,7 @@ impl<'a> Then<'a> {
             stage: Stage::Waiting,
             tree: None,
             url: String::new(),
+            extra_ports: BTreeMap::new(),
             ending: Instant::now(),
             exit: None,
             cause: None,
@@ -126,12 +130,22 @@ impl<'a> Then<'a> {
 
     /// What the server's run says, as far as it matters here.
     fn server_said(&mut self, event: &Event) -> Option<Input> {
+        if let Event::Started { extra_ports, .. } = event {
+            self.extra_ports.clone_from(extra_ports);
+        }
         if let Event::Ready { url, .. } = event {
             self.url.clone_from(url);
             return Some(Input::Ready);
         }
         let Event::Stopping { cause } = event else { return None };
         Some(Input::ServerStopping(cause.clone()))
+    }
+
+    /// Another devrun runs the server, at this URL.
+    fn runs_elsewhere(&mut self, url: String) {
+        self.url = url;
+        let record = self.live_record();
+        self.extra_ports = record.map(|record| record.extra_ports).unwrap_or_default();
     }
 
     fn heard(&mut self, event: TreeEvent) -> Option<Input> {
@@ -195,7 +209,7 @@ impl<'a> Then<'a> {
 
     /// Starts the command under a guard. It writes where we write: nothing of it goes into the server's log.
     fn spawn(&self) -> Result<Tree, Error> {
-        let command = self.plan.then_command(self.command, &self.url, sys::SHELL);
+        let command = self.plan.then_command(self.command, &self.url, &self.extra_ports, sys::SHELL);
         let path = search_path(&self.plan.cwd);
         let program = spawn::find_program(&command.program, path.as_deref(), &self.plan.cwd)?;
         let path = path.map(|path| (OsString::from("PATH"), path));
@@ -219,9 +233,15 @@ impl<'a> Then<'a> {
 
     /// The server's run: by its id, what a crash of devrun leaves of this command is found too.
     fn run_id(&self) -> String {
-        let record = Registry::open().ok().and_then(|registry| registry.live_record(&self.plan.id));
-        let ours = record.filter(|record| record.front.is_some_and(|front| front.pid == std::process::id()));
+        let ours = self
+            .live_record()
+            .filter(|record| record.front.is_some_and(|front| front.pid == std::process::id()));
         ours.map_or_else(new_run_id, |record| record.run)
+    }
+
+    /// What the server's devrun has written down.
+    fn live_record(&self) -> Option<Record> {
+        Registry::open().ok()?.live_record(&self.plan.id)
     }
 
     /// How the run ended: as this command did, if it could run to its end.

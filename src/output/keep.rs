@@ -13,7 +13,7 @@ use super::log::FILE_BYTES;
 use super::queue::{Batch, PIECE_BYTES, Queue};
 
 /// How much of the output is kept in memory.
-const TAIL_BYTES: usize = PIECE_BYTES;
+const TAIL_BYTES: usize = 64 * 1024;
 /// Who writes more than this in a second takes the processor from others for output that the log is about to forget.
 const FLOOD_BYTES: u64 = 50_000_000;
 /// No pause for less: a line is in the log at once.
@@ -54,7 +54,7 @@ pub(super) struct Writer {
 
 impl Keep {
     pub(super) fn start(log: Option<Log>, warn: Warn) -> io::Result<(Self, Option<Writer>)> {
-        let limit = if log.is_some() { FILE_BYTES as usize } else { 2 * TAIL_BYTES };
+        let limit = if log.is_some() { FILE_BYTES as usize } else { 2 * PIECE_BYTES };
         let kept = Kept { queue: Queue::new(limit), tail: Vec::new(), phase: Phase::Open };
         let keep = Self(Arc::new((Mutex::new(kept), Condvar::new())));
         let Some(log) = log else { return Ok((keep, None)) };
@@ -164,7 +164,8 @@ impl Drop for Writer {
 
 /// Adds the end of a queue: its last two pieces hold as much as is kept, since the first of them is full.
 fn add_end(tail: &mut Vec<u8>, pieces: &VecDeque<Vec<u8>>) {
-    for bytes in pieces.range(pieces.len().saturating_sub(2)..) {
+    for piece in pieces.range(pieces.len().saturating_sub(2)..) {
+        let bytes = &piece[piece.len().saturating_sub(TAIL_BYTES)..];
         // Cut only when twice as long, so that a chatty server does not move it at every line.
         if tail.len() + bytes.len() > 2 * TAIL_BYTES {
             let keep = TAIL_BYTES.saturating_sub(bytes.len());

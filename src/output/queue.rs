@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-/// Memory is taken in pieces of this size.
+/// Memory is taken in pieces of this size: large enough for malloc to give each back to the system when it is freed
+/// (M_MMAP_THRESHOLD of mallopt(3): 128 KiB).
 pub(super) const PIECE_BYTES: usize = 256 * 1024;
 
 /// Output in the order in which it came.

@@ -1,5 +1,6 @@
 //! What is decided by any file, script, value and command of somebody else. No file is opened.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -130,7 +131,8 @@ pub(crate) fn command(bytes: &[u8]) {
         assert!(given.any(is), "{word:?} of {:?} is not in {command:?}", plan.argv);
     }
     let line = "curl {url} {port} {host} {name}";
-    let then = plan.then_command(&Then::Line(line.into()), "http://localhost:4100", ("/bin/sh", &["-c"]));
+    let (line, shell) = (Then::Line(line.into()), ("/bin/sh", ["-c"].as_slice()));
+    let then = plan.then_command(&line, "http://localhost:4100", &BTreeMap::new(), shell);
     let name = then.args[1].to_str().and_then(|line| {
         line.strip_prefix(&format!("curl http://localhost:4100 4100 {HOST} ")).map(str::to_string)
     });

@@ -140,7 +140,7 @@ fn on_a_narrow_terminal_no_line_is_wrapped() {
     for columns in [200, 100, 80, 60, 45] {
         bash.resize(columns);
         let before = bash.screen().len();
-        bash.type_in(&format!("{program} ls; echo done-$((40 + 2))-{columns}\n"));
+        bash.type_in(&format!("echo; {program} ls; echo done-$((40 + 2))-{columns}\n"));
         bash.shows(&format!("done-42-{columns}"));
         let screen = bash.screen()[before..].to_string();
         let table: Vec<_> =

@@ -54,6 +54,26 @@ fn it_is_told_where_the_ready_server_is() {
 }
 
 #[test]
+fn it_has_the_servers_further_ports_too_also_of_one_that_runs_already() {
+    let scratch = Scratch::new();
+    let server = scratch.fixture("shape=plain");
+    let options = "--port-env API_PORT=api";
+    let mut first = scratch.run(options, &server);
+    first.ready();
+    let status = scratch.devrun(["status", "--json"]).output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    let line = format!("api {0} {0}", status["extra_ports"]["api"]);
+    let then = "echo api $API_PORT {port:api}";
+    let beside = start(&scratch, then, options, &server).outcome(SOON);
+    assert!(beside.stdout.contains(&line), "no {line:?}: {beside}");
+    first.stop();
+    // It has the same ports again.
+    let own = start(&scratch, then, options, &server).outcome(SOON);
+    assert!(own.stdout.contains(&line), "no {line:?}: {own}");
+    dead(&scratch, &[&server]);
+}
+
+#[test]
 fn what_it_leaves_behind_dies_with_it() {
     let scratch = Scratch::new();
     let (server, left) =
