@@ -30,6 +30,7 @@ fn record(bytes: &[u8]) {
 }
 
 /// A connection to the dashboard, of which there is one for each thread.
+#[allow(clippy::missing_const_for_thread_local)] // it is const, which clippy 1.96 overlooks for Windows
 fn http(bytes: &[u8]) {
     thread_local! {
         static DASHBOARD: OnceCell<dashboard::fuzzing::Dashboard> = const { OnceCell::new() };

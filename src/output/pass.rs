@@ -12,7 +12,7 @@ use super::keep::{Keep, Writer};
 use super::{Log, strip_control};
 use crate::sys::{self, Bell, Pipe, Stream, Woken};
 
-/// One read: as much as a pipe holds.
+/// One read, at most.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// A line is given out at this length even if it has no end yet.
 const LINE_BYTES: usize = 16 * 1024;
@@ -30,8 +30,10 @@ impl Route {
     /// A pipe whose other end, the command's, is returned too; to one of our own streams, or nowhere.
     pub(crate) fn pipe(to: Option<Stream>) -> io::Result<(Self, Pipe)> {
         let (from, of_command) = io::pipe()?;
+        let (from, of_command) = (Pipe::from(from), Pipe::from(of_command));
+        sys::widen(&from);
         let to = to.map(sys::own_stream).transpose()?;
-        Ok((Self { from: from.into(), to }, of_command.into()))
+        Ok((Self { from, to }, of_command))
     }
 }
 

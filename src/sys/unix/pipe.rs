@@ -44,6 +44,16 @@ pub(crate) fn wait(source: &Pipe, bell: &Bell) -> io::Result<Woken> {
     Ok(if both[1].revents().is_empty() { Woken::Readable } else { Woken::Bell })
 }
 
+/// Lets this pipe hold as much more as a flood can use, where the system allows it: whoever reads it is woken less
+/// often (F_SETPIPE_SZ of fcntl(2); unread bytes are all that takes memory).
+pub(crate) fn widen(pipe: &Pipe) {
+    const BYTES: usize = 256 * 1024;
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, BYTES);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (pipe, BYTES);
+}
+
 /// How many bytes could be read now without waiting. Of a terminal nobody knows: no more than this, and reading from
 /// ours, which never waits, tells.
 pub(crate) fn unread(source: &Pipe) -> u64 {
