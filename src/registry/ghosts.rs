@@ -1,6 +1,7 @@
 //! Ends what a run has left whose front and guard were both killed. Nobody is signalled but through a handle
 //! whose process was verified, never for its pid, its port or its name alone; and nobody while the lock is held.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
@@ -61,9 +62,13 @@ impl Run {
 /// With `dry_run` nothing is signalled or forgotten.
 pub(crate) fn end_ghosts(registry: &Registry, spared: &dyn Fn(&Info) -> bool, dry_run: bool) -> Vec<Ghosts> {
     let boot = process::boot_id();
+    // One look at all processes tells of every run; after a crash of many, all of them are started again at once.
+    let carried = LazyCell::new(carried_ids);
     let mut found = Vec::new();
     for marker in markers(registry) {
-        let remains = remains(registry, &marker).filter(|remains| boot.is_some() && remains.boot == boot);
+        let remains = remains(registry, &marker)
+            .filter(|remains| boot.is_some() && remains.boot == boot)
+            .filter(|Remains { run, .. }| run.known.iter().any(is_alive) || carried.contains(&run.id));
         if let Some(Remains { name, cwd, run, .. }) = remains {
             let seek = || verified(&run, spared);
             let (ended, left) = if dry_run { (seek().into_keys().collect(), Vec::new()) } else { end(&seek) };
@@ -129,6 +134,12 @@ fn remains(registry: &Registry, Marked { path, id, run }: &Marked) -> Option<Rem
     Some(Remains { name, cwd, boot, run: Run { id: run.clone(), known: Vec::new(), began: front.start } })
 }
 
+/// The runs that processes of this user belong to, by the ids in their environment.
+fn carried_ids() -> BTreeSet<String> {
+    let pids = process::pids_of_user(process::user());
+    pids.into_iter().flat_map(|pid| process::environment_values(pid, "DEVRUN_ID")).collect()
+}
+
 fn is_alive(identity: &Identity) -> bool {
     Process::open(identity).ok().flatten().is_some_and(|process| process.is_alive())
 }
@@ -140,7 +151,7 @@ fn verified(run: &Run, spared: &dyn Fn(&Info) -> bool) -> BTreeMap<u32, Process>
         .map(|info| info.pid)
         .chain([std::process::id()])
         .collect();
-    let marked = |pid| process::environment_has(pid, "DEVRUN_ID", &run.id) == Some(true);
+    let marked = |pid| process::environment_values(pid, "DEVRUN_ID").contains(&run.id);
     let mut found = BTreeMap::new();
     for identity in &run.known {
         if let Ok(Some(process)) = Process::open(identity)

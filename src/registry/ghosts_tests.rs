@@ -193,3 +193,23 @@ fn a_stranger_with_the_pid_and_the_start_time_of_the_command_lives() {
     }
     end(stranger);
 }
+
+#[test]
+fn after_a_crash_of_many_one_look_at_all_processes_is_enough() {
+    let (_folder, registry) = registry();
+    let mut gone = Command::new("true").spawn().unwrap();
+    let leader = process::identity(gone.id());
+    gone.wait().unwrap();
+    for number in 0..400 {
+        let run = format!("crashed-{number}");
+        leave(&registry, &Record { state: Phase::Ready, leader, ..record(number, &run) });
+    }
+    let begin = Instant::now();
+    let _ = carried_ids();
+    let one_look = begin.elapsed();
+    let begin = Instant::now();
+    assert!(end_all(&registry).is_empty());
+    let took = begin.elapsed();
+    assert!(took < 100 * one_look + Duration::from_millis(500), "{took:?}, one look takes {one_look:?}");
+    assert!(markers(&registry).is_empty());
+}

@@ -175,7 +175,7 @@ impl Trial {
     }
 
     fn processes(&self) -> Vec<u32> {
-        let carries = |pid: &u32| process::environment_has(*pid, MARK, &self.mark) == Some(true);
+        let carries = |pid: &u32| process::environment_values(*pid, MARK).contains(&self.mark);
         process::pids_of_user(process::user()).into_iter().filter(carries).collect()
     }
 }
@@ -186,7 +186,7 @@ impl Drop for Trial {
         for pid in self.processes() {
             // The handle first, then the proof that it is a process of this trial.
             if let Ok(Some(found)) = Process::of_pid(pid)
-                && process::environment_has(pid, MARK, &self.mark) == Some(true)
+                && process::environment_values(pid, MARK).contains(&self.mark)
             {
                 let _ = found.signal(process::SIGKILL);
             }

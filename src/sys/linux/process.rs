@@ -149,14 +149,15 @@ pub(crate) fn started_at(start: u64) -> Option<u64> {
     u64::try_from(then.as_millis()).ok()
 }
 
-/// Whether the process was started with this variable of this value; `None` if that can't be read.
-pub(crate) fn environment_has(pid: u32, key: &str, value: &str) -> Option<bool> {
-    Some(has_entry(&fs::read(folder(pid).join("environ")).ok()?, key, value))
+/// The values of this variable with which the process was started: usually one or none, and none if that can't be read.
+pub(crate) fn environment_values(pid: u32, key: &str) -> Vec<String> {
+    values_in(&fs::read(folder(pid).join("environ")).unwrap_or_default(), key)
 }
 
-pub(super) fn has_entry(environ: &[u8], key: &str, value: &str) -> bool {
-    let wanted = format!("{key}={value}");
-    environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
+pub(super) fn values_in(environ: &[u8], key: &str) -> Vec<String> {
+    let entries = environ.split(|byte| *byte == 0);
+    let values = entries.filter_map(|entry| entry.strip_prefix(key.as_bytes())?.strip_prefix(b"="));
+    values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
 /// Every pid in sight.

@@ -172,12 +172,13 @@ pub(crate) fn started_at(start: u64) -> Option<u64> {
     Some(start / 1000)
 }
 
-/// Whether the process was started with this variable of this value; `None` if that can't be read.
-pub(crate) fn environment_has(pid: u32, key: &str, value: &str) -> Option<bool> {
-    let wanted = format!("{key}={value}");
-    let environment = kernel::arguments(pid)?.environment;
-    // The system's own programs show no environment at all.
-    (!environment.is_empty()).then(|| environment.iter().any(|entry| entry == wanted.as_bytes()))
+/// The values of this variable with which the process was started: usually one or none, and none if that can't be read:
+/// the system's own programs show no environment at all.
+pub(crate) fn environment_values(pid: u32, key: &str) -> Vec<String> {
+    let environment = kernel::arguments(pid).map(|found| found.environment).unwrap_or_default();
+    let entries = environment.iter();
+    let values = entries.filter_map(|entry| entry.strip_prefix(key.as_bytes())?.strip_prefix(b"="));
+    values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
 /// Every pid in sight.
