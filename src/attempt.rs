@@ -190,6 +190,7 @@ impl<'a> Attempt<'a> {
         let guard = self.tree.guard();
         ready::Target {
             port: self.session.port(),
+            extra: self.session.port_set().extra.into_iter().map(|(_, port)| port).collect(),
             check: self.plan.ready.at(self.session.port()),
             members: Box::new(move || process::members(guard)),
             lines: self.output.as_mut().and_then(|output| output.lines.take()),
@@ -307,6 +308,7 @@ impl<'a> Attempt<'a> {
         let (port, guard, question) = (answer.port, self.tree.guard(), check.check.at(answer.port));
         self.health = Some(Health::watch(check, move || ready::Target {
             port,
+            extra: Vec::new(),
             check: question.clone(),
             members: Box::new(move || process::members(guard)),
             lines: None,

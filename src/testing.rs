@@ -17,6 +17,22 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Checks that what is measured takes no longer than this in one of three tries: a busy machine makes a time longer
+/// and never shorter.
+#[track_caller]
+pub(crate) fn takes_at_most(limit: Duration, mut what: impl FnMut()) {
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        let start = Instant::now();
+        what();
+        times.push(start.elapsed());
+        if times.last().is_some_and(|took| *took <= limit) {
+            return;
+        }
+    }
+    panic!("three times longer than {limit:?}: {times:?}");
+}
+
 /// How properties are tested: so many cases, or as many as `PROPTEST_CASES` says; no file in the source tree.
 pub(crate) fn properties() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, max_shrink_time: 20_000, ..ProptestConfig::default() }

@@ -160,11 +160,11 @@ fn two_thousand_owned_ports_are_passed_by_soon_and_its_own_is_found_without_a_re
         let from = Source { registry: Some(&registry), id: &id, system: &system };
         let (last, derived) = (None, Port::new(29_000).unwrap());
         let search = Search { wanted: None, last, derived, range: &wide, system: &system };
-        let start = std::time::Instant::now();
-        let lease = from.first_free(&search, &[]).unwrap();
-        println!("found among 2000 owned ports after {:?}", start.elapsed());
-        assert!(start.elapsed().as_millis() < 200);
-        lease.port().get()
+        let mut found = 0;
+        crate::testing::takes_at_most(std::time::Duration::from_millis(200), || {
+            found = from.first_free(&search, &[]).unwrap().port().get();
+        });
+        found
     };
     assert_eq!(free(1), 29_007);
     assert!((31_000..=31_010).contains(&free(2)), "nobody's before others'");

@@ -75,9 +75,12 @@ fn run(target: Target, limit: Duration, tell: impl FnMut(Seen)) -> Option<Result
     runtime.block_on(async { tokio::time::timeout(limit, wait(target, tell)).await.ok() })
 }
 
+fn target(port: Port, check: ReadyCheck, members: Members) -> Target {
+    Target { port, extra: Vec::new(), check, members, lines: None }
+}
+
 fn ready(port: Port, check: ReadyCheck, members: Members) -> Answer {
-    let target = Target { port, check, members, lines: None };
-    run(target, LONG, |_| {}).expect("ready in time").unwrap()
+    run(target(port, check, members), LONG, |_| {}).expect("ready in time").unwrap()
 }
 
 /// A child that ends with the test.
@@ -170,9 +173,9 @@ fn listening_or_holding_the_request_is_not_ready() {
         }
         Some(status(200))
     });
-    let target = Target { port, check: page(), members: me(), lines: None };
+    let asked = target(port, page(), me());
     let told = Cell::new(false);
-    run(target, LONG, |seen| {
+    run(asked, LONG, |seen| {
         if seen == Seen::NoAnswer {
             told.set(true);
             let open = open.clone();
@@ -192,9 +195,9 @@ fn failing_and_hot_reload_sockets_are_not_ready_and_their_status_is_told() {
     for code in [500, 503, 426] {
         let (listener, port) = bind("127.0.0.1:0");
         serve(listener, move || Some(status(code)));
-        let target = Target { port, check: page(), members: me(), lines: None };
+        let asked = target(port, page(), me());
         let mut last = None;
-        assert_eq!(run(target, SHORT, |seen| last = Some(seen)), None, "{code}");
+        assert_eq!(run(asked, SHORT, |seen| last = Some(seen)), None, "{code}");
         assert_eq!(last, Some(Seen::Status(code)));
     }
 }
@@ -205,8 +208,8 @@ fn a_server_that_recovers_from_500_is_ready() {
     let well = Arc::new(AtomicBool::new(false));
     let is_well = well.clone();
     serve(listener, move || Some(status(if is_well.load(Ordering::SeqCst) { 200 } else { 500 })));
-    let target = Target { port, check: page(), members: me(), lines: None };
-    let outcome = run(target, LONG, |seen| {
+    let asked = target(port, page(), me());
+    let outcome = run(asked, LONG, |seen| {
         if seen == Seen::Status(500) {
             well.store(true, Ordering::SeqCst);
         }
@@ -219,9 +222,9 @@ fn what_is_not_http_is_ready_only_if_tcp_was_asked_for() {
     for words in [Some(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()), None] {
         let (listener, port) = bind("127.0.0.1:0");
         serve(listener, move || words.clone());
-        let target = Target { port, check: page(), members: me(), lines: None };
+        let asked = target(port, page(), me());
         let mut last = None;
-        assert_eq!(run(target, SHORT, |seen| last = Some(seen)), None);
+        assert_eq!(run(asked, SHORT, |seen| last = Some(seen)), None);
         assert_eq!(last, Some(Seen::NotHttp));
         assert_eq!(ready(port, ReadyCheck::Tcp, me()).port, port);
     }
@@ -231,8 +234,8 @@ fn what_is_not_http_is_ready_only_if_tcp_was_asked_for() {
 fn a_stranger_on_the_port_is_no_readiness_and_is_named() {
     let port = free_port();
     let stranger = Kid::serves(port);
-    let target = Target { port, check: page(), members: me(), lines: None };
-    match run(target, LONG, |_| {}) {
+    let asked = target(port, page(), me());
+    match run(asked, LONG, |_| {}) {
         Some(Err(NotReady::Stranger { port: on, pid, who })) => {
             assert_eq!((on, pid), (port, Some(stranger.0.id())));
             assert!(who.contains("python") && who.contains(&stranger.0.id().to_string()), "{who}");
@@ -260,6 +263,18 @@ fn a_server_that_moved_is_followed() {
     let answer = ready(wanted, page(), server.alone());
     let url = format!("http://localhost:{taken}");
     assert_eq!(answer, Answer { url, port: taken, pid: Some(server.0.id()), moved: true });
+}
+
+#[test]
+fn who_listens_on_an_extra_port_is_not_the_server() {
+    let (wanted, extra) = (free_port(), free_port());
+    let api = Kid::serves(extra);
+    let asked = Target { extra: vec![extra], ..target(wanted, page(), api.alone()) };
+    assert_eq!(run(asked, SHORT * 2, |_| {}), None);
+    let both = (api.0.id(), Kid::serves(wanted));
+    let members = vec![both.0, both.1.0.id()];
+    let asked = Target { extra: vec![extra], ..target(wanted, page(), Box::new(move || members.clone())) };
+    assert_eq!(run(asked, LONG, |_| {}).unwrap().unwrap().port, wanted);
 }
 
 #[test]
@@ -306,7 +321,7 @@ fn a_url_on_our_port_must_be_a_members_and_another_need_only_answer() {
     let url = |host: &str| ReadyCheck::Url(format!("http://{host}:{port}/health?deep=1"));
     for host in ["localhost", "127.0.0.1", "app.localhost"] {
         assert_eq!(ready(port, url(host), me()).pid, Some(std::process::id()));
-        let nobody = Target { port, check: url(host), members: Box::new(Vec::new), lines: None };
+        let nobody = target(port, url(host), Box::new(Vec::new));
         assert!(matches!(run(nobody, LONG, |_| {}), Some(Err(NotReady::Stranger { .. }))));
     }
     let other = free_port();
@@ -322,13 +337,13 @@ fn a_line_of_the_output_can_be_the_sign() {
         to.send(line.to_string()).unwrap();
     }
     let check = ReadyCheck::Log(r"ready in \d+ ms".to_string());
-    let target = Target { port, check, members: me(), lines: Some(lines) };
-    let answer = run(target, LONG, |_| {}).unwrap().unwrap();
+    let asked = Target { lines: Some(lines), ..target(port, check, me()) };
+    let answer = run(asked, LONG, |_| {}).unwrap().unwrap();
     assert_eq!((answer.port, answer.pid), (port, Some(std::process::id())));
     drop(listener);
     let check = ReadyCheck::Log("(".to_string());
-    let target = Target { port, check, members: me(), lines: None };
-    assert!(matches!(run(target, LONG, |_| {}), Some(Err(NotReady::Impossible(_)))));
+    let asked = target(port, check, me());
+    assert!(matches!(run(asked, LONG, |_| {}), Some(Err(NotReady::Impossible(_)))));
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(crate) type Members = Box<dyn Fn() -> Vec<u32> + Send>;
 pub(crate) struct Target {
     /// The port that the command was given.
     pub(crate) port: Port,
+    /// What it was given for its other servers: none of these is the one that is waited for.
+    pub(crate) extra: Vec<Port>,
     pub(crate) check: ReadyCheck,
     pub(crate) members: Members,
     /// The lines of the output, for `ReadyCheck::Log`.
@@ -72,12 +74,14 @@ impl fmt::Display for NotReady {
 
 /// Waits until the check holds. `tell` hears what is seen meanwhile, whenever that changes.
 pub(crate) async fn wait(target: Target, mut tell: impl FnMut(Seen)) -> Result<Answer, NotReady> {
-    let Target { port, check, members, lines } = target;
+    let Target { port, extra, check, members, lines } = target;
     let question = match check {
         ReadyCheck::None => return Ok(Answer::assumed(port)),
         ReadyCheck::Log(pattern) => {
             await_line(&pattern, lines).await?;
-            return Ok(Watch::new(port, Question::Connect, members).found().unwrap_or(Answer::assumed(port)));
+            return Ok(Watch::new(port, extra, Question::Connect, members)
+                .found()
+                .unwrap_or(Answer::assumed(port)));
         }
         ReadyCheck::Tcp => Question::Connect,
         ReadyCheck::Path(path) => Question::Get { host: "localhost".to_string(), path },
@@ -89,7 +93,7 @@ pub(crate) async fn wait(target: Target, mut tell: impl FnMut(Seen)) -> Result<A
             }
         }
     };
-    Watch::new(port, question, members).run(&mut tell).await
+    Watch::new(port, extra, question, members).run(&mut tell).await
 }
 
 /// What to ask our own port, if the URL is on it.

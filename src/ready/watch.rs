@@ -25,6 +25,7 @@ const CONNECT_SETTLED: Duration = Duration::from_millis(150);
 
 pub(super) struct Watch {
     wanted: Port,
+    extra: Vec<Port>,
     question: Question,
     clients: Option<Clients>,
     members: Members,
@@ -47,7 +48,7 @@ struct Open {
 }
 
 impl Watch {
-    pub(super) fn new(wanted: Port, question: Question, members: Members) -> Self {
+    pub(super) fn new(wanted: Port, extra: Vec<Port>, question: Question, members: Members) -> Self {
         let (reply_to, replies) = unbounded_channel();
         let clients = match &question {
             Question::Get { host, .. } => Some(Clients::new(host)),
@@ -55,6 +56,7 @@ impl Watch {
         };
         Self {
             wanted,
+            extra,
             clients,
             question,
             members,
@@ -139,7 +141,8 @@ impl Watch {
     /// The sockets on which members listen and which may be the server.
     fn listening(&self) -> Vec<(u32, Listener)> {
         let mut found = sys::listeners_of(&(self.members)()).unwrap_or_default();
-        found.retain(|(_, l)| l.port == self.wanted.get() || !NEVER_A_SERVER.contains(&l.port));
+        let anothers = |port| NEVER_A_SERVER.contains(&port) || self.extra.iter().any(|p| p.get() == port);
+        found.retain(|(_, l)| l.port == self.wanted.get() || !anothers(l.port));
         found
     }
 

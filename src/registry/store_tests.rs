@@ -222,13 +222,12 @@ fn a_thousand_records_are_listed_soon_and_cost_a_start_nothing() {
         files::create_folder(&registry.server(&record.id)).unwrap();
         fs::write(registry.server(&record.id).join("server.json"), record.to_json()).unwrap();
     }
-    let start = Instant::now();
-    assert!(crate::registry::end_ghosts(&registry, &|_| false, false).is_empty());
-    let ghosts = start.elapsed();
+    crate::testing::takes_at_most(Duration::from_millis(100), || {
+        assert!(crate::registry::end_ghosts(&registry, &|_| false, false).is_empty());
+    });
     let start = Instant::now();
     assert_eq!(registry.list().0.len(), 1000);
-    println!("1000 stopped records: ghosts {ghosts:?}, list {:?}", start.elapsed());
-    assert!(ghosts < Duration::from_millis(100));
+    println!("1000 stopped records listed in {:?}", start.elapsed());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Dashboard, Events, SOON, Scratch, record_of, replace_record, retry};
+use crate::support::{Dashboard, Events, SOON, Scratch, record_of, replace_record, retry, takes_at_most};
 
 /// The folders of this many servers that ran before, made from the record of one.
 pub fn stopped_servers(scratch: &Scratch, count: usize) -> Vec<PathBuf> {
@@ -39,10 +39,12 @@ fn five_hundred_servers_and_fifty_listeners_are_no_burden() {
         dashboard.ask("GET /api/servers", "", "");
         start.elapsed()
     };
-    let mut times: Vec<Duration> = (0..20).map(ask).collect();
-    times.sort();
-    println!("/api/servers with 500 records: median {:?}, worst {:?}", times[10], times[19]);
-    assert!(times[10] < Duration::from_millis(50), "{times:?}");
+    takes_at_most(Duration::from_millis(50), || {
+        let mut times: Vec<Duration> = (0..20).map(ask).collect();
+        times.sort();
+        println!("/api/servers with 500 records: median {:?}, worst {:?}", times[10], times[19]);
+        times[10]
+    });
     let open = |_| Events::open(&dashboard, "/api/events?usage=0", "");
     let mut listeners: Vec<Events> = (0..50).map(open).collect();
     for events in &mut listeners {

@@ -170,7 +170,16 @@ fn the_output_is_followed_and_searched() {
     );
     browser.picture("log");
     browser.run(
-        "await page.locator('.lines').hover(); await page.mouse.wheel(0, -400);
+        // Moved by hand, and a line added before the browser tells of it: the reader's move counts.
+        "await page.evaluate(() => {
+           const lines = document.querySelector('.lines');
+           return new Promise((done) => new MutationObserver((_, it) => { it.disconnect(); done(); }).observe(lines, { childList: true }))
+             .then(() => { lines.scrollTop -= 400; const end = Date.now() + 200; while (Date.now() < end); });
+         });
+         await page.locator('.tools [aria-pressed=false]').waitFor();
+         await page.getByRole('button', { name: 'Follow' }).click();
+         await page.locator('.tools [aria-pressed=true]').waitFor();
+         await page.locator('.lines').hover(); await page.mouse.wheel(0, -400);
          await page.locator('.tools [aria-pressed=false]').waitFor();
          const top = await page.evaluate(() => document.querySelector('.lines').scrollTop);
          const seen = await page.locator('.entry').count();

@@ -140,6 +140,7 @@ fn ctrl_c_before_readiness_ends_all_of_it_with_130() {
     fixture.stands();
     bash.type_in("\x03");
     eventually(LIMIT, || fixture.gone());
+    bash.is_back();
     bash.type_in("echo over-$?\n");
     bash.shows("over-130");
     drop(bash);

@@ -125,7 +125,10 @@ fn devrun_tauri_ends_application_and_server_whichever_of_them_or_their_callers_e
         let ready = run.ready();
         assert!(get(&ready.url).contains("tauri answers"), "{what}: {}", run.stderr());
         end(&project, &run);
-        run.ended(SOON);
+        eventually(SOON, || match run.has_ended() {
+            true => Ok(()),
+            false => Err(format!("{what}: {:#?}; {}", project.scratch.alive(), run.stderr())),
+        });
         project.nothing_is_left(what);
         let _ = fs::remove_file(project.app.argv[2].trim_start_matches("record="));
     }

@@ -1,7 +1,7 @@
 //! Promises 9 and 10: in a terminal the command behaves as if devrun were not there. A real bash in a real
 //! pseudo-terminal.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::{Fixture, LIMIT, Pty, SOON, Scratch, Signal, eventually, heard, kill, stopped};
 
@@ -33,6 +33,7 @@ fn ctrl_z_stops_and_fg_and_bg_go_on() {
     bash.is_foreground(fixture.leader());
     bash.type_in("\x03");
     eventually(LIMIT, || fixture.gone());
+    bash.is_back();
     bash.type_in("echo over-$?\n");
     bash.shows("over-130");
 }
@@ -119,12 +120,12 @@ fn under_npm(cleanup: &str) -> (Scratch, Fixture, Pty, std::path::PathBuf) {
     let scratch = Scratch::new();
     let seen = scratch.dir().join("signals");
     let fixture = scratch.fixture(&format!("shape=alone cleanup={cleanup} signals={}", seen.display()));
-    scratch.package_json(&[("dev", line("", &fixture))]);
+    scratch.package_json(&[("dev", line("--stop-timeout 60s", &fixture))]);
     let bash = Pty::bash(&scratch);
     bash.type_in("npm run dev\n");
     fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", bash.screen()));
     bash.type_in("\x03");
-    eventually(SOON, || std::fs::read_to_string(&seen).map_err(|_| "no signal yet".to_string()));
+    heard(&seen, "INT\n");
     (scratch, fixture, bash, seen)
 }
 
@@ -134,6 +135,7 @@ fn ctrl_c_under_npm_is_one_interrupt_and_the_commands_own_cleanup_completes() {
     fixture.noted("cleaned").unwrap();
     eventually(LIMIT, || fixture.gone());
     assert_eq!(std::fs::read_to_string(seen).unwrap(), "INT\n", "exactly one");
+    bash.is_back();
     bash.type_in("echo back-$((40+2))\n");
     bash.shows("back-42");
     drop(bash);
@@ -145,12 +147,8 @@ fn the_second_ctrl_c_ends_it_at_once() {
     let (scratch, fixture, bash, _) = under_npm("60000");
     // A second wish is one that comes later than the duplicates that npm makes of the first.
     std::thread::sleep(Duration::from_millis(1100));
-    let since = Instant::now();
     bash.type_in("\x03");
-    eventually(LIMIT, || fixture.gone());
-    let took = since.elapsed();
-    println!("second Ctrl-C: dead after {took:?}");
-    assert!(took < Duration::from_millis(200) * 3, "{took:?}"); // three times: other tests run beside this one
+    eventually(LIMIT, || fixture.gone()); // long before the grace period is over
     drop(bash);
     scratch.assert_dead(LIMIT);
 }

@@ -2,8 +2,8 @@
 //! of either.
 
 use crate::support::{
-    Ended, Fixture, LIMIT, Outcome, Pty, Running, SOON, Scratch, Signal, eventually, get, kill, kill_group,
-    words,
+    Ended, Fixture, LIMIT, Outcome, Pty, Running, SOON, Scratch, Signal, eventually, get, has_taken_signals,
+    kill, kill_group, words,
 };
 
 const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
@@ -114,14 +114,17 @@ fn ctrl_c_ends_both_and_typed_twice_it_does_so_at_once() {
     bash.type_in(&format!("{DEVRUN} --stop-timeout 60s --then '{}' -- {}\n", then.line(), server.line()));
     then.stands();
     bash.is_foreground(then.leader());
+    let front = scratch.alive().into_iter().find(|found| found.comm == "devrun").expect("the front").pid;
     bash.type_in("\x03");
     // The first one must have been heard as such: it ends no process here, so its echo is all there is to see.
     bash.shows("^C");
+    has_taken_signals(front);
     bash.type_in("\x03");
     eventually(LIMIT, || {
         then.gone()?;
         server.gone()
     });
+    bash.is_back();
     bash.type_in("echo over-$?\n");
     bash.shows("over-130");
 }

@@ -22,14 +22,8 @@ export class LogView {
       this.timer = setTimeout(() => this.show(), 150);
     });
     this.follow.addEventListener('click', () => this.setFollow(!this.following()));
-    // Whoever scrolls up reads; whoever is back at the end follows.
-    this.lines.addEventListener('scroll', () => {
-      if (this.ours) {
-        this.ours = false;
-        return;
-      }
-      this.setFollow(this.atEnd(), false);
-    });
+    this.top = 0;
+    this.lines.addEventListener('scroll', () => this.moved());
     this.show();
   }
 
@@ -41,8 +35,14 @@ export class LogView {
     return this.follow.getAttribute('aria-pressed') === 'true';
   }
 
-  atEnd() {
-    return this.lines.scrollHeight - this.lines.scrollTop - this.lines.clientHeight < 24;
+  // Whoever scrolls up reads; whoever is back at the end follows. A line may come before the browser tells of the
+  // scrolling, so this is asked before each.
+  moved() {
+    const { scrollTop, scrollHeight, clientHeight } = this.lines;
+    const below = scrollHeight - scrollTop - clientHeight;
+    if (scrollTop < this.top && below > 1) this.setFollow(false);
+    else if (scrollTop > this.top && below < 24) this.setFollow(true, false);
+    this.top = scrollTop;
   }
 
   setFollow(on, scroll = true) {
@@ -51,8 +51,8 @@ export class LogView {
   }
 
   toEnd() {
-    this.ours = !this.atEnd();
     this.lines.scrollTop = this.lines.scrollHeight;
+    this.top = this.lines.scrollTop;
   }
 
   close() {
@@ -99,6 +99,7 @@ export class LogView {
   }
 
   add(part) {
+    this.moved();
     this.lines.querySelector('.nothing')?.remove();
     for (const line of part.lines) this.partial.before(entry(line));
     setText(this.partial, part.partial);

@@ -104,9 +104,11 @@ mod tests {
                 mine.iter().any(|(pid, l)| *pid == me && l.ip == bound.ip() && l.port == bound.port()),
                 "{bound} in {mine:?}"
             );
-            assert_eq!(holders(bound.port()), [me]);
+            assert!(holders(bound.port()).contains(&me));
             drop(server);
-            assert!(holders(bound.port()).is_empty());
+            crate::testing::eventually("closed in children of other tests too", || {
+                holders(bound.port()).is_empty()
+            });
         }
     }
 

@@ -21,7 +21,7 @@ pub use pty::Pty;
 pub use run::{Ended, Outcome, Ready, Running};
 pub use rustix::process::Signal;
 pub use scratch::{Fixture, Scratch, apps, fixture_program, words};
-pub use wait::{LIMIT, SOON, eventually, retry};
+pub use wait::{LIMIT, SOON, eventually, retry, takes_at_most};
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
@@ -50,6 +50,19 @@ pub fn heard(signals: &std::path::Path, name: &str) {
     eventually(SOON, || {
         let signals = std::fs::read_to_string(signals).unwrap_or_default();
         if signals.contains(name) { Ok(()) } else { Err(format!("signals: {signals}")) }
+    });
+}
+
+/// Waits until this process has taken every signal it was sent: of two that wait, it would hear one.
+#[track_caller]
+pub fn has_taken_signals(pid: u32) {
+    eventually(SOON, || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let waits = |line: &&str| {
+            let mask = line.strip_prefix("SigPnd:").or(line.strip_prefix("ShdPnd:"));
+            mask.is_some_and(|mask| mask.trim().chars().any(|digit| digit != '0'))
+        };
+        status.lines().find(waits).map_or(Ok(()), |line| Err(line.to_string()))
     });
 }
 

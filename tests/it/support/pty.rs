@@ -79,6 +79,12 @@ impl Pty {
         });
     }
 
+    /// Waits until the shell that was started here has the keyboard again: what is typed before that is another's.
+    #[track_caller]
+    pub fn is_back(&self) {
+        self.is_foreground(self.child.id());
+    }
+
     pub fn screen(&self) -> String {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
     }

@@ -1,11 +1,14 @@
 //! Running one program: its output collected while it runs, its end compared whole.
 
 use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
 
 use super::{SOON, Signal, eventually, kill, matching};
 
@@ -65,23 +68,37 @@ pub struct Running {
 }
 
 struct Collected {
+    pipe: Option<OwnedFd>,
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Collected {
-    fn from(source: Option<impl Read + Send + 'static>) -> Self {
+    fn from(source: Option<impl Read + AsFd + Send + 'static>) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&bytes);
+        let pipe = source.as_ref().map(|source| source.as_fd().try_clone_to_owned().unwrap());
         let reader = source.map(|mut source| {
             std::thread::spawn(move || {
                 let mut buffer = [0; 65536];
-                while let Ok(count @ 1..) = source.read(&mut buffer) {
-                    sink.lock().unwrap().extend_from_slice(&buffer[..count]);
+                loop {
+                    let _ = poll(&mut [PollFd::new(&source, PollFlags::IN)], None);
+                    // What is no longer in the pipe is in here for whoever looks next.
+                    let mut sink = sink.lock().unwrap();
+                    match source.read(&mut buffer) {
+                        Ok(count @ 1..) => sink.extend_from_slice(&buffer[..count]),
+                        _ => break,
+                    }
                 }
             })
         });
-        Self { bytes, reader }
+        Self { pipe, bytes, reader }
+    }
+
+    /// Waits until all is read that was written by now.
+    fn catch_up(&self) {
+        let waiting = || self.pipe.as_ref().map_or(0, |pipe| rustix::io::ioctl_fionread(pipe).unwrap());
+        eventually(SOON, || if waiting() == 0 { Ok(()) } else { Err("output is not read".to_string()) });
     }
 
     fn text(&self) -> String {
@@ -161,13 +178,16 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits for its end only, whoever still holds its pipes.
+    /// Waits for its end, whoever still holds its pipes; what it wrote can be read then.
     #[track_caller]
     pub fn ended(&mut self, limit: Duration) -> Ended {
-        eventually(limit, || match self.child.try_wait().unwrap() {
+        let ended = eventually(limit, || match self.child.try_wait().unwrap() {
             Some(status) => Ok(status.into()),
             None => Err(format!("still running; {}", self.state())),
-        })
+        });
+        self.out.catch_up();
+        self.err.catch_up();
+        ended
     }
 
     /// Waits for its end and the end of its output.
