@@ -54,7 +54,8 @@ pub(super) struct Writer {
 
 impl Keep {
     pub(super) fn start(log: Option<Log>, warn: Warn) -> io::Result<(Self, Option<Writer>)> {
-        let limit = if log.is_some() { FILE_BYTES as usize } else { 2 * PIECE_BYTES };
+        // A queue that skips holds up to a piece less than its limit.
+        let limit = if log.is_some() { FILE_BYTES as usize } else { PIECE_BYTES } + PIECE_BYTES;
         let kept = Kept { queue: Queue::new(limit), tail: Vec::new(), phase: Phase::Open };
         let keep = Self(Arc::new((Mutex::new(kept), Condvar::new())));
         let Some(log) = log else { return Ok((keep, None)) };
