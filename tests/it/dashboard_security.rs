@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Browser, Dashboard, SOON, Scratch, Window, answer_200, eventually, free_port, hold};
+use crate::support::{
+    Browser, Dashboard, SOON, Scratch, Window, answer_200, eventually, free_port, hold, write_program,
+};
 
 /// Every request that reads or does something, but for the health check and the way in.
 const PROTECTED: [&str; 13] = [
@@ -83,8 +85,7 @@ fn the_token_is_long_private_and_nowhere_else() {
     // A browser that is opened gets the path of a page in its arguments, and the page has a code for once.
     let seen = scratch.dir().join("seen");
     let fake = scratch.dir().join("browser");
-    std::fs::write(&fake, format!("#!/bin/sh\necho \"$@\" > {}\n", seen.display())).unwrap();
-    std::fs::set_permissions(&fake, PermissionsExt::from_mode(0o755)).unwrap();
+    write_program(&fake, &format!("echo \"$@\" > {}", seen.display()));
     let mut second = scratch.devrun(["dashboard", "--open"]);
     let second = second.env("BROWSER", fake).output().unwrap();
     let argv = eventually(SOON, || match std::fs::read_to_string(&seen) {

@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
-use crate::support::{Ended, LIMIT, Pty, Running, SOON, Scratch, Signal, fixture_program, is_root};
+use crate::support::{
+    Ended, LIMIT, Pty, Running, SOON, Scratch, Signal, copy_program, fixture_program, is_root,
+};
 
 const NOBODY: u32 = 65534;
 
@@ -19,8 +21,8 @@ fn a_process_of_another_user_is_named_and_nothing_hangs() {
     // A copy of everything that the ordinary user executes, where that user may read it.
     let fixture_copy = scratch.dir().join("set-uid");
     let devrun_copy = scratch.dir().join("devrun");
-    std::fs::copy(fixture_program(), &fixture_copy).unwrap();
-    std::fs::copy(env!("CARGO_BIN_EXE_devrun"), &devrun_copy).unwrap();
+    copy_program(fixture_program(), &fixture_copy);
+    copy_program(env!("CARGO_BIN_EXE_devrun"), &devrun_copy);
     open(scratch.dir(), 0o777);
     open(&scratch.project(), 0o777);
     open(&fixture_copy, 0o4755);

@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::{Ended, Running, SOON, Scratch, is_root};
+use crate::support::{Ended, Running, SOON, Scratch, copy_program, is_root};
 use crate::verbs::{fails, server, succeeds};
 
 #[test]
@@ -60,7 +60,7 @@ fn another_users_server_is_named_as_such_and_left_alone() {
         .tempdir()
         .unwrap();
     let at = |name: &str| public.path().join(name);
-    std::fs::copy(env!("CARGO_BIN_EXE_devrun"), at("devrun")).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_devrun"), at("devrun"));
     let state = scratch.state();
     give(&state, NOBODY);
     std::fs::set_permissions(scratch.dir(), PermissionsExt::from_mode(0o755)).unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{Ended, Running, SOON, Scratch, is_root};
+use crate::support::{Ended, Running, SOON, Scratch, copy_program, is_root};
 
 const NOBODY: u32 = 65534;
 /// The ports of the servers here.
@@ -158,7 +158,7 @@ fn a_state_folder_that_is_not_allowed_or_someone_elses_is_left_alone() {
     for (owner, mode, said) in [(0, 0o755, "belongs to user 0"), (NOBODY, 0o500, "Permission denied")] {
         let scratch = Scratch::new();
         let program = scratch.dir().join("devrun");
-        std::fs::copy(DEVRUN, &program).unwrap();
+        copy_program(DEVRUN, &program);
         open(scratch.dir(), 0o755);
         open(&scratch.project(), 0o755);
         std::fs::create_dir(scratch.state()).unwrap();

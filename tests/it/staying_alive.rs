@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::support::{
-    Ended, Fixture, LIMIT, Proc, Pty, Running, SOON, Scratch, Signal, eventually, fixture_program, get, kill,
-    listens,
+    Ended, Fixture, LIMIT, Proc, Pty, Running, SOON, Scratch, Signal, copy_program, eventually,
+    fixture_program, get, kill, listens,
 };
 
 const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
@@ -61,7 +61,7 @@ fn a_server_without_an_owner_outlives_its_caller() {
 /// A copy of the fixture under this name, as a program that a dev server starts in a session of its own.
 fn program(scratch: &Scratch, name: &str) -> PathBuf {
     let path = scratch.dir().join(name);
-    std::fs::copy(fixture_program(), &path).unwrap();
+    copy_program(fixture_program(), &path);
     path
 }
 

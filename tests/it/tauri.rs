@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::support::{
     Ended, Fixture, LIMIT, Running, SOON, Scratch, Signal, apps, eventually, free_port, get, hold, kill,
-    listens,
+    listens, write_program,
 };
 
 const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
@@ -43,9 +43,10 @@ impl Project {
         });
         scratch.write("src-tauri/tauri.conf.json", &config.to_string());
         let app = scratch.fixture("shape=plain serve=no");
-        let runner = format!("#!/bin/sh\nprintenv TAURI_CONFIG >config\nexec {}\n", app.line());
-        let runner = scratch.write("runner", &runner);
-        Command::new("chmod").args(["+x", runner.to_str().unwrap()]).status().unwrap();
+        write_program(
+            scratch.project().join("runner"),
+            &format!("printenv TAURI_CONFIG >config\nexec {}", app.line()),
+        );
         let cli = installed.join("node_modules/.bin/tauri");
         Self { scratch, app, port, cli }
     }

@@ -1,11 +1,12 @@
 //! Promise 36: stop, restart, start, open, wait and url, for servers that run, are stopped, start, have crashed, are
 //! unknown, or are not the only ones of their name.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::{Ended, LIMIT, Ready, Running, SOON, Scratch, Signal, eventually, get, kill, listens};
+use crate::support::{
+    Ended, LIMIT, Ready, Running, SOON, Scratch, Signal, eventually, get, kill, listens, write_program,
+};
 
 /// `devrun ARGS`, to its end.
 #[track_caller]
@@ -220,8 +221,8 @@ fn open_starts_what_does_not_run_and_hands_the_url_to_the_browser() {
     let scratch = Scratch::new();
     let (run, ready) = server(&scratch, "-n web");
     run.stop();
-    let browser = scratch.write("browser", "#!/bin/sh\nprintf '%s\\n' \"$#:$1\" >> opened\n");
-    std::fs::set_permissions(&browser, PermissionsExt::from_mode(0o755)).unwrap();
+    let browser = scratch.project().join("browser");
+    write_program(&browser, "printf '%s\\n' \"$#:$1\" >> opened");
     let mut command = scratch.devrun(["open", "web"]);
     command.env("BROWSER", &browser);
     let outcome = Running::spawn(command).outcome(SOON);

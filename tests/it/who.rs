@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::support::{Ended, Running, SOON, Scratch, free_port, hold, is_root};
+use crate::support::{Ended, Running, SOON, Scratch, copy_program, free_port, hold, is_root};
 
 fn who(scratch: &Scratch, port: u16) -> (Ended, Value, String) {
     let outcome = Running::spawn(scratch.devrun(["who", &port.to_string(), "--json"])).outcome(SOON);
@@ -108,7 +108,7 @@ fn another_users_process_is_told_as_far_as_it_can_be() {
         .tempdir()
         .unwrap();
     let program = public.path().join("devrun");
-    std::fs::copy(env!("CARGO_BIN_EXE_devrun"), &program).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_devrun"), &program);
     let mut command = scratch.command("setpriv");
     command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program);
     command.args(["who", &port.to_string(), "--json"]).current_dir("/");

@@ -1,11 +1,11 @@
 //! A machine on which devrun is installed: a home of its own, a PATH with chosen programs, a release to install from.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Ended, Outcome, Running, SOON, Scratch, release};
+use super::{Ended, Outcome, Running, SOON, Scratch, release, write_program};
 
 /// A machine with nothing but what every system has: no cargo, no node.
 pub const TOOLS: [&str; 18] = [
@@ -68,8 +68,7 @@ impl Machine {
     pub fn add_tool(&self, name: &str, text: &str) {
         let path = self.tools().join(name);
         let _ = fs::remove_file(&path);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(path, text);
     }
 
     pub fn script(&self) -> PathBuf {
