@@ -91,8 +91,12 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
             vec![format!("{devrun} ended what a crash of {} had left: {}", escape(name), list(pids))]
         }
         Event::PortBusy { wanted, got, holder } => {
-            let holder = holder.as_ref().map(|h| format!(" by {}", escape(h))).unwrap_or_default();
-            vec![format!("{devrun} port {wanted} is taken{holder}; using {got}")]
+            let why = match holder {
+                Some(holder) => format!("is taken by {}", escape(holder)),
+                None if wanted.get() < 1024 => "is taken, or not allowed to this user".to_string(),
+                None => "is taken".to_string(),
+            };
+            vec![format!("{devrun} port {wanted} {why}; using {got}")]
         }
         Event::AlreadyRunning { name, url, pid } => {
             vec![format!("{devrun} {} runs already (pid {pid}): {}", escape(name), escape(url))]

@@ -42,6 +42,25 @@ fn a_process_of_another_user_is_named_and_nothing_hangs() {
 }
 
 #[test]
+fn a_port_that_this_user_may_not_have_is_said_to_be_such() {
+    if !is_root("a network namespace") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let devrun = scratch.dir().join("devrun");
+    copy_program(env!("CARGO_BIN_EXE_devrun"), &devrun);
+    for folder in [scratch.dir(), &scratch.project()] {
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let mut unshare = scratch.command("unshare");
+    unshare.args(["--net", "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&devrun);
+    unshare.args(["-p", "80", "--ready", "none", "--", "true"]).env("HOME", scratch.dir());
+    let outcome = Running::spawn(unshare).outcome(SOON);
+    assert!(outcome.stderr.contains("port 80 is taken, or not allowed to this user; using "), "{outcome}");
+    assert_eq!(outcome.ended, Ended::Status(0), "{outcome}");
+}
+
+#[test]
 fn with_a_hidden_proc_it_goes_on_and_says_so_once() {
     if !is_root("a mount namespace") {
         return;
