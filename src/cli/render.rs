@@ -9,6 +9,7 @@ use super::escape::escape;
 use crate::error::Error;
 use crate::event::{Event, Exit, LeftWhy, Seen, StopCause};
 use crate::output::printable;
+use crate::plan::Port;
 use crate::sys;
 
 /// How to talk.
@@ -91,12 +92,7 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
             vec![format!("{devrun} ended what a crash of {} had left: {}", escape(name), list(pids))]
         }
         Event::PortBusy { wanted, got, holder } => {
-            let why = match holder {
-                Some(holder) => format!("is taken by {}", escape(holder)),
-                None if wanted.get() < 1024 => "is taken, or not allowed to this user".to_string(),
-                None => "is taken".to_string(),
-            };
-            vec![format!("{devrun} port {wanted} {why}; using {got}")]
+            vec![format!("{devrun} port {wanted} {}; using {got}", why_missed(*wanted, holder.as_deref()))]
         }
         Event::AlreadyRunning { name, url, pid } => {
             vec![format!("{devrun} {} runs already (pid {pid}): {}", escape(name), escape(url))]
@@ -139,6 +135,14 @@ fn lines(style: Style, event: &Event) -> Vec<String> {
             why(cause).map(|why| format!("{devrun} stopping: {why}")).into_iter().collect()
         }
         Event::Ended { exit, killed, left } => ended(&devrun, *exit, *killed, left),
+    }
+}
+
+fn why_missed(wanted: Port, holder: Option<&str>) -> String {
+    match holder {
+        Some(holder) => format!("is taken by {}", escape(holder)),
+        None if wanted.get() < 1024 => "is taken, or not allowed to this user".into(),
+        None => "is taken".into(),
     }
 }
 

@@ -226,13 +226,16 @@ fn is_taken(error: &io::Error) -> bool {
 fn reserve(port: Port, leased: bool) -> io::Result<Socket> {
     match bound(port, false) {
         // What is left of closed connections is in nobody's way: a server that sets SO_REUSEADDR gets the port.
-        // Only under a lease, since another devrun's reservation would let this one bind too.
+        // Only under a lease, since another devrun's reservation would let this one bind too; and one of another
+        // user has another lease. That one is looked for after the bind: of two that do this at the same time, the
+        // later sees the earlier.
         Err(e)
             if e.kind() == ErrorKind::AddrInUse
                 && leased
                 && ports::has_only_closed_connections(port.get()) =>
         {
-            bound(port, true)
+            let socket = bound(port, true)?;
+            if ports::bound_only(port.get()) > 1 { Err(e) } else { Ok(socket) }
         }
         other => other,
     }

@@ -121,10 +121,17 @@ fn a_port_is_kept_through_what_is_left_of_its_connections() {
     drop(listener.accept().unwrap()); // the server closes first: TIME_WAIT is on its port
     drop((client, listener, leases));
     crate::testing::eventually("the connection is closed", || ports::has_only_closed_connections(port));
+    let last = PortSet { main: Port::new(port).unwrap(), extra: Vec::new() };
+    let mut again = None;
     crate::testing::eventually("the same port again", || {
-        let last = PortSet { main: Port::new(port).unwrap(), extra: Vec::new() };
-        acquire(Some(&registry), &id(1), &wish(&range), Some(&last)).unwrap().main.port().get() == port
+        again = None;
+        again = Some(acquire(Some(&registry), &id(1), &wish(&range), Some(&last)).unwrap());
+        again.as_ref().is_some_and(|again| again.main.port().get() == port)
     });
+    // Another user knows nothing of this lease, and has no claim to the port for that.
+    let (_folder, anothers) = self::registry();
+    let other = acquire(Some(&anothers), &id(2), &wish(&range), Some(&last)).unwrap();
+    assert_ne!(other.main.port().get(), port);
 }
 
 #[test]

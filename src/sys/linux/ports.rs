@@ -31,6 +31,11 @@ pub(crate) fn has_only_closed_connections(port: u16) -> bool {
     only_closed(&(read("tcp") + &read("tcp6")), port)
 }
 
+/// How many sockets are bound to this port and neither listen nor are connected, as far as the kernel tells.
+pub(crate) fn bound_only(port: u16) -> usize {
+    super::tcp_table::bound_only(port)
+}
+
 fn only_closed(table: &str, port: u16) -> bool {
     // FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE, LAST_ACK, CLOSING.
     const CLOSED: [&str; 6] = ["04", "05", "06", "07", "09", "0B"];

@@ -13,16 +13,23 @@ use crate::sys::types::Listener;
 
 /// Every listening TCP socket of this network namespace. A missing IPv6 (switched off) is no error.
 pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
-    from_netlink().or_else(|_| from_proc())
+    from_netlink(TCP_LISTEN).or_else(|_| from_proc())
 }
 
-fn from_netlink() -> io::Result<Vec<Listener>> {
+/// How many sockets are bound to this port and neither listen nor are connected. 0 where the kernel does not tell
+/// of such (before 6.8).
+pub(crate) fn bound_only(port: u16) -> usize {
+    let bound = from_netlink(TCP_BOUND_INACTIVE).unwrap_or_default();
+    bound.iter().filter(|socket| socket.port == port).count()
+}
+
+fn from_netlink(state: u32) -> io::Result<Vec<Listener>> {
     let socket =
         socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG))?;
     let mut found = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
     for family in [libc::AF_INET, libc::AF_INET6] {
-        send(&socket, &request(family as u8), SendFlags::empty())?;
+        send(&socket, &request(family as u8, state), SendFlags::empty())?;
         let mut answered = Dump::More;
         while answered == Dump::More {
             let (got, _) = recv(&socket, buffer.as_mut_slice(), RecvFlags::empty())?;
@@ -35,8 +42,8 @@ fn from_netlink() -> io::Result<Vec<Listener>> {
     Ok(found)
 }
 
-/// `struct nlmsghdr`, then `struct inet_diag_req_v2` that asks for all listening sockets.
-fn request(family: u8) -> [u8; 72] {
+/// `struct nlmsghdr`, then `struct inet_diag_req_v2` that asks for all sockets in this state.
+fn request(family: u8, state: u32) -> [u8; 72] {
     let mut message = [0; 72];
     let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
     message[0..4].copy_from_slice(&72_u32.to_ne_bytes());
@@ -44,12 +51,14 @@ fn request(family: u8) -> [u8; 72] {
     message[6..8].copy_from_slice(&flags.to_ne_bytes());
     message[16] = family;
     message[17] = libc::IPPROTO_TCP as u8;
-    message[20..24].copy_from_slice(&(1_u32 << TCP_LISTEN).to_ne_bytes());
+    message[20..24].copy_from_slice(&(1_u32 << state).to_ne_bytes());
     message
 }
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const TCP_LISTEN: u32 = 10;
+/// TCP_BOUND_INACTIVE of the kernel's `include/net/tcp_states.h`, for questions only: answers say TCP_CLOSE.
+const TCP_BOUND_INACTIVE: u32 = 13;
 const HEADER_BYTES: usize = 16;
 
 /// How far an answer has come.
@@ -170,7 +179,7 @@ mod tests {
             .take(400)
             .map(|address| std::net::TcpListener::bind(address).unwrap())
             .collect();
-        let tables = [from_netlink().unwrap(), from_proc().unwrap()];
+        let tables = [from_netlink(TCP_LISTEN).unwrap(), from_proc().unwrap()];
         for server in servers {
             let at = server.local_addr().unwrap();
             let rows = tables.each_ref().map(|table| {

@@ -43,6 +43,7 @@ mod tests {
                 assert!(knock(at)); // nobody accepts: the queue is full soon
             }
             drop(server);
+            crate::testing::eventually("closed in children of other tests too", || !knock(at));
             for _ in 0..500 {
                 assert!(!knock(at));
             }
