@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::escape::escape_line;
 use super::render::{self, Style};
 use super::table::{Column, Cut, Look, Row, Screen, print, print_json, table};
+use super::verb::note;
 use super::words;
 use crate::error::Error;
 use crate::event::Event;
@@ -43,12 +44,12 @@ pub(crate) fn run(json: bool, all: bool, style: Style) -> Result<ExitCode, Error
     let running = entries.iter().filter(|entry| entry.live).count();
     let shown = if all { entries.len() } else { entries.len().min(running + RECENT) };
     if entries.is_empty() {
-        note(style, "no server is known; start one with `devrun COMMAND`");
+        note(style, "no server is known; start one with `devrun COMMAND`".into());
     } else {
         print(&self::shown(&entries[..shown]));
     }
     if shown < entries.len() {
-        note(style, &format!("{} more that ran before: devrun ls --all", entries.len() - shown));
+        note(style, format!("{} more that ran before: devrun ls --all", entries.len() - shown));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -57,10 +58,6 @@ pub(crate) fn run(json: bool, all: bool, style: Style) -> Result<ExitCode, Error
 pub(super) fn shown(entries: &[Entry]) -> String {
     let rows: Vec<_> = entries.iter().map(|entry| row(entry, now_ms())).collect();
     table(Screen::stdout(), &COLUMNS, &rows)
-}
-
-fn note(style: Style, text: &str) {
-    render::event(style, &Event::Note { text: text.to_string() });
 }
 
 fn row(entry: &Entry, now: u64) -> Row<6> {
