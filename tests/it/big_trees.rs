@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{LIMIT, Pty, Running, SOON, Scratch, Signal, eventually, kill, takes_at_most};
+use crate::support::{LIMIT, Proc, Pty, Running, SOON, Scratch, Signal, eventually, kill, takes_at_most};
 
 /// The tests run several at a time on few cores; a figure that holds alone is given this much more.
 const LOAD: u32 = 3;
@@ -37,9 +37,11 @@ fn hard_stop_elsewhere_takes(options: &str, shape: &str) -> Duration {
         false => (None, Some(Running::spawn(shell))),
     };
     fixture.stands();
-    let front = scratch.alive().into_iter().rfind(|found| found.comm == "devrun").expect("the front");
+    // Not by name: who called it into the background may still be there.
+    let parent = |pid| Proc::of(pid).expect("it runs").ppid;
+    let front = parent(parent(fixture.leader()));
     let start = Instant::now();
-    kill(front.pid, Signal::TERM);
+    kill(front, Signal::TERM);
     eventually(SOON, || fixture.gone());
     let took = start.elapsed();
     println!("{options} {shape}: dead {took:?} after the hard stop");

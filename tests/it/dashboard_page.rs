@@ -63,7 +63,7 @@ fn every_turn_in_the_life_of_a_server_shows_at_once() {
     crash.ended(SOON);
     shows_at_once(&mut browser, "crashing", "crashed");
     browser.run("await page.locator('.why', { hasText: 'status 3' }).waitFor()");
-    assert_eq!(browser.run("return page.title()"), "1 in trouble – devrun");
+    browser.run("await page.waitForFunction(() => document.title === '1 in trouble – devrun')");
     web.signal(Signal::KILL);
     shows(&mut browser, "web", "crashed");
     browser.run("await page.locator('.row', { hasText: 'its devrun was killed' }).waitFor()");
