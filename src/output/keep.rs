@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Log;
 use super::log::FILE_BYTES;
+use super::patience::{self, Writes};
 use super::queue::{Batch, PIECE_BYTES, Queue};
 
 /// How much of the output is kept in memory.
@@ -27,7 +28,7 @@ pub(super) type Warn = Box<dyn FnOnce(io::Error) + Send>;
 pub(super) struct Keep(Arc<(Mutex<Kept>, Condvar)>);
 
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Kept {
     /// What is not in the log yet; where there is none, the newest output.
     queue: Queue,
     /// The end of what was taken from the queue.
@@ -49,6 +50,7 @@ enum Phase {
 #[derive(Debug)]
 pub(super) struct Writer {
     keep: Keep,
+    writes: Writes,
     ended: Receiver<()>,
 }
 
@@ -60,12 +62,13 @@ impl Keep {
         let keep = Self(Arc::new((Mutex::new(kept), Condvar::new())));
         let Some(log) = log else { return Ok((keep, None)) };
         let (end, ended) = channel();
-        let of_thread = keep.clone();
+        let (of_thread, writes) = (keep.clone(), Writes::default());
+        let its_writes = writes.clone();
         thread::Builder::new().name("log".into()).stack_size(128 * 1024).spawn(move || {
-            of_thread.write(log, warn);
+            of_thread.write(log, &its_writes, warn);
             let _ = end.send(());
         })?;
-        Ok((keep.clone(), Some(Writer { keep, ended })))
+        Ok((keep.clone(), Some(Writer { keep, writes, ended })))
     }
 
     /// Adds a piece of output.
@@ -88,7 +91,7 @@ impl Keep {
     }
 
     /// Writes the log until it is closed and all is written.
-    fn write(&self, mut log: Log, warn: Warn) {
+    fn write(&self, mut log: Log, writes: &Writes, warn: Warn) {
         let mut warn = Some(warn);
         while let Some(batch) = self.next() {
             let begin = Instant::now();
@@ -97,7 +100,7 @@ impl Keep {
                 if self.lock().phase == Phase::Abandoned {
                     return;
                 }
-                if let Err(error) = log.write(piece)
+                if let Err(error) = writes.during(|| log.write(piece))
                     && let Some(warn) = warn.take()
                 {
                     warn(error);
@@ -137,16 +140,16 @@ impl Keep {
         self.0.1.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Writer {
-    /// Waits until all that was added is in the log, or until the deadline: a disk may hang.
-    pub(super) fn finish(&self, deadline: Instant) {
+    /// Waits until all that was added is in the log, or one write takes longer than this: a disk may hang.
+    pub(super) fn finish(&self, patience: Duration) {
         self.keep.enter(Phase::Closing);
-        let _ = self.ended.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        patience::end_of(std::slice::from_ref(&self.writes), &self.ended, patience);
         self.keep.enter(Phase::Abandoned);
     }
 }

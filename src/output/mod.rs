@@ -6,6 +6,7 @@ mod json;
 mod keep;
 mod log;
 mod pass;
+mod patience;
 mod queue;
 mod streams;
 mod text;

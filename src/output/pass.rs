@@ -4,11 +4,12 @@
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::keep::{Keep, Writer};
+use super::patience::{self, Writes};
 use super::{Log, strip_control};
 use crate::sys::{self, Bell, Pipe, Stream, Woken};
 
@@ -43,6 +44,7 @@ pub(crate) struct PassOn {
     keep: Keep,
     log: Option<Writer>,
     bell: Bell,
+    writes: Vec<Writes>,
     running: usize,
     ended: Receiver<()>,
 }
@@ -59,7 +61,7 @@ impl PassOn {
         let bell = Bell::new()?;
         let (keep, log) = Keep::start(log, Box::new(warn))?;
         let (end, ended) = channel();
-        let mut passing = Self { keep, log, bell, running: 0, ended };
+        let mut passing = Self { keep, log, bell, writes: Vec::new(), running: 0, ended };
         for route in routes {
             passing.spawn(route, lines.clone(), end.clone())?;
         }
@@ -73,9 +75,10 @@ impl PassOn {
         end: Sender<()>,
     ) -> io::Result<()> {
         let (keep, bell) = (self.keep.clone(), self.bell.clone());
-        let lines = lines.map(Lines::new);
+        let (lines, writes) = (lines.map(Lines::new), Writes::default());
+        self.writes.push(writes.clone());
         thread::Builder::new().name("output".into()).stack_size(128 * 1024).spawn(move || {
-            pass(&route, &bell, &keep, lines);
+            pass(&route, &bell, &keep, &writes, lines);
             drop(route); // before it is told: whoever still writes gets EPIPE from here on
             let _ = end.send(());
         })?;
@@ -88,23 +91,23 @@ impl PassOn {
         self.keep.tail()
     }
 
-    /// Passes on what is in the pipes now, has it in the log, and stops. Neither takes longer than this; false if
-    /// the first was not done by then, because the reader of our own stream does not read.
+    /// Passes on what is in the pipes now, has it in the log, and stops. No single write takes longer than this; false
+    /// if one would, because the reader of our own stream does not read.
     pub(crate) fn finish(&mut self, patience: Duration) -> bool {
         self.bell.ring();
-        let passed = self.wait(Instant::now() + patience);
+        let passed = self.wait(patience);
         if let Some(log) = self.log.take() {
-            log.finish(Instant::now() + patience);
+            log.finish(patience);
         }
         passed
     }
 
-    fn wait(&mut self, deadline: Instant) -> bool {
+    fn wait(&mut self, patience: Duration) -> bool {
         while self.running > 0 {
-            match self.ended.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(()) => self.running -= 1,
-                Err(_) => return false,
+            if !patience::end_of(&self.writes, &self.ended, patience) {
+                return false;
             }
+            self.running -= 1;
         }
         true
     }
@@ -116,7 +119,7 @@ impl Drop for PassOn {
     }
 }
 
-fn pass(route: &Route, bell: &Bell, keep: &Keep, mut lines: Option<Lines>) {
+fn pass(route: &Route, bell: &Bell, keep: &Keep, writes: &Writes, mut lines: Option<Lines>) {
     let mut buffer = vec![0; CHUNK_BYTES];
     // Once told to finish: what was in the pipe then, and nothing that a survivor adds.
     let mut allowance = None;
@@ -141,7 +144,7 @@ fn pass(route: &Route, bell: &Bell, keep: &Keep, mut lines: Option<Lines>) {
         allowance = allowance.map(|left| left.saturating_sub(bytes.len() as u64));
         // First the reader, then the books. A full disk costs the reader this piece, as it would the command;
         // a reader that left ends it, and the command learns so by its own next write.
-        let written = route.to.as_ref().map_or(Ok(()), |to| sys::write_all(to, bytes));
+        let written = route.to.as_ref().map_or(Ok(()), |to| writes.during(|| sys::write_all(to, bytes)));
         keep.add(bytes);
         if lines.as_mut().is_some_and(|lines| !lines.feed(bytes)) {
             lines = None;
@@ -175,5 +178,34 @@ impl Lines {
             }
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    #[test]
+    fn who_had_no_turn_yet_is_waited_for() {
+        let (from, mut command) = io::pipe().unwrap();
+        let (mut out, to) = io::pipe().unwrap();
+        let route = Route { from: from.into(), to: Some(to.into()) };
+        let mut passing = PassOn::start([route], None, None, |error| panic!("{error}")).unwrap();
+        let keep = passing.keep.clone();
+        let held = keep.lock();
+        command.write_all(b"first ").unwrap();
+        let mut first = [0; 6];
+        out.read_exact(&mut first).unwrap(); // and now the thread waits for what is held here
+        command.write_all(b"last").unwrap();
+        let (done, finished) = channel();
+        std::thread::spawn(move || done.send(passing.finish(Duration::from_millis(5))));
+        assert!(finished.recv_timeout(Duration::from_millis(100)).is_err(), "given up");
+        drop(held);
+        assert!(finished.recv().unwrap());
+        let mut last = String::new();
+        out.read_to_string(&mut last).unwrap();
+        assert_eq!(last, "last");
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{Log, PassOn, Route};
 
-/// How long what is in the pipes already is waited for when the tree is empty, and after that for the disk.
+/// How long a reader of our own streams is waited for when the tree is empty, and after that the disk.
 const DRAIN: Duration = Duration::from_millis(200);
 
 /// The command's output on its way through us, where it does not go straight to the terminal.

@@ -97,7 +97,6 @@ fn fails(scenario: &Scenario, (call, nth): &Place, error: &str) -> bool {
     // What nobody can go on without: the guard has to hold the locks.
     let refused = outcome.stderr.contains("can't be handed to the guard") || scenario.runs.is_none();
     match outcome.ended {
-        // What it was that failed is not known, nor what follows.
         _ if injected.is_none() => {}
         Ended::Status(125) => assert!(refused && outcome.stderr.contains("cause: "), "{case}"),
         // What can't be read is not known.
@@ -105,12 +104,16 @@ fn fails(scenario: &Scenario, (call, nth): &Place, error: &str) -> bool {
         Ended::Status(status) => assert_eq!(status, scenario.runs.unwrap_or(0), "{case}"),
         Ended::Signal(_) => panic!("{case}"),
     }
-    assert!(!outcome.stderr.contains("panicked"), "{case}");
-    assert!(outcome.stderr.matches("warning:").count() <= 1, "{case}");
     if scenario.what == "a stop" {
         plain(&scratch, &words(&["stop", "shop"]));
     }
     scratch.assert_dead(LIMIT);
+    // Threads take turns, so it may have met a call of another kind, with an error that such a call never has.
+    if injected.is_none() {
+        return false;
+    }
+    assert!(!outcome.stderr.contains("panicked"), "{case}");
+    assert!(outcome.stderr.matches("warning:").count() <= 1, "{case}");
     for file in
         scratch.server_folders().iter().flat_map(|folder| std::fs::read_dir(folder).unwrap().flatten())
     {

@@ -86,8 +86,13 @@ impl Project {
 
     /// Tauri's command line itself.
     fn cli_pid(&self) -> u32 {
-        let found = self.scratch.alive().into_iter().find(|found| found.argv.contains("bin/tauri dev"));
-        found.expect("Tauri's command line runs").pid
+        self.first(|argv| argv.contains("bin/tauri dev"))
+    }
+
+    /// The oldest process with such arguments: from its fork to its exec, a child has its parent's.
+    fn first(&self, fits: impl Fn(&str) -> bool) -> u32 {
+        let found = self.scratch.alive().into_iter().filter(|found| fits(&found.argv));
+        found.map(|found| found.pid).min().expect("it runs")
     }
 
     #[track_caller]
@@ -116,8 +121,7 @@ fn devrun_tauri_ends_application_and_server_whichever_of_them_or_their_callers_e
         ("Tauri's command line is killed", &|project, _| kill(project.cli_pid(), Signal::KILL)),
         ("Vite is killed", &|project, _| {
             let vite = |argv: &str| argv.contains("/vite") && !argv.contains("sh -c");
-            let found = project.scratch.alive().into_iter().find(|found| vite(&found.argv));
-            kill(found.expect("Vite runs").pid, Signal::KILL);
+            kill(project.first(vite), Signal::KILL);
         }),
     ];
     // The same project again and again: what one end leaves would be in the way of the next start.
