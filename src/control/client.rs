@@ -19,6 +19,8 @@ pub(crate) enum Silent {
     Nobody(io::Error),
     /// Somebody listens and does not answer in time: stopped, or hung.
     NoAnswer,
+    /// It says no, and why.
+    Refused(String),
     /// What came is no answer; what it is, in words.
     Garbage(String),
 }
@@ -28,6 +30,7 @@ impl std::fmt::Display for Silent {
         match self {
             Silent::Nobody(error) => write!(f, "its devrun can't be reached: {error}"),
             Silent::NoAnswer => f.write_str("its devrun does not answer: it is stopped or hangs"),
+            Silent::Refused(why) => write!(f, "its devrun refuses: {why}"),
             Silent::Garbage(what) => write!(f, "its devrun answers with what is no answer: {what}"),
         }
     }
@@ -103,7 +106,7 @@ pub(super) async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     stream.get_mut().write_all(&line(&Request { ask })).await.map_err(Silent::Nobody)?;
     let answer: Answer = parsed(&mut stream).await?;
     if !answer.ok {
-        return Err(Silent::Garbage(answer.error.unwrap_or_default()));
+        return Err(Silent::Refused(answer.error.unwrap_or_default()));
     }
     Ok(stream)
 }

@@ -1,7 +1,9 @@
 //! What both ends of the control socket make of any bytes, in any pieces. No socket is opened.
 
+use std::sync::Arc;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 
 use super::client::{self, Subscription};
 use super::protocol::{Ask, Greeting, LONGEST, Request, VERSION, line};
@@ -15,7 +17,8 @@ pub(crate) fn front(bytes: &[u8]) {
         let (events, _) = broadcast::channel(16);
         let greeting = line(&Greeting { devrun: VERSION, run: "run".into(), pid: 1 });
         let (talking, _ended) = mpsc::channel(1);
-        let peer = Peer { greeting, stop, events: events.downgrade(), _talking: talking };
+        let subscribers = Arc::new(Semaphore::new(1));
+        let peer = Peer { greeting, stop, events: events.downgrade(), subscribers, _talking: talking };
         let (front, mut other) = duplex(4 * LONGEST);
         let asking = async {
             in_pieces(&mut other, bytes).await;
@@ -26,7 +29,12 @@ pub(crate) fn front(bytes: &[u8]) {
             let _ = other.read_to_end(&mut said).await;
             said
         };
-        let (_, said) = tokio::join!(peer.talk(front), asking);
+        let answering = async {
+            if let Ok(Some(subscriber)) = peer.talk(front).await {
+                let _ = subscriber.pass_on().await;
+            }
+        };
+        let ((), said) = tokio::join!(answering, asking);
         let said: Vec<_> = said.split_inclusive(|byte| *byte == b'\n').collect();
         assert!(said.iter().all(|line| serde_json::from_slice::<serde_json::Value>(line).is_ok()));
         let question = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();

@@ -54,11 +54,15 @@ impl Answer {
     pub(super) fn to(line: &[u8]) -> (Self, Option<Ask>) {
         match serde_json::from_slice::<Request>(line) {
             Ok(request) => (Self { ok: true, error: None }, Some(request.ask)),
-            Err(error) => {
-                let error = format!("{error}; expected {{\"ask\":\"status\"}}, stop, restart or subscribe");
-                (Self { ok: false, error: Some(error) }, None)
-            }
+            Err(error) => (
+                Self::no(format!("{error}; expected {{\"ask\":\"status\"}}, stop, restart or subscribe")),
+                None,
+            ),
         }
+    }
+
+    pub(super) fn no(error: String) -> Self {
+        Self { ok: false, error: Some(error) }
     }
 }
 

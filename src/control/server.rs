@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc::{self, UnboundedSender};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -24,8 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long they have for the last events.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// So many peers at once; more wait.
+/// So many conversations at once; more wait.
 const PEERS: usize = 64;
+
+/// So many subscribers at once; more are refused. They have places of their own, or they would keep out who asks.
+const SUBSCRIBERS: usize = 64;
 
 /// A subscriber that is so many events behind is dropped.
 const BACKLOG: usize = 256;
@@ -55,7 +58,9 @@ impl Control {
         let (events, _) = broadcast::channel(BACKLOG);
         let greeting = line(&Greeting { devrun: VERSION, run: run.to_string(), pid: std::process::id() });
         let (talking, ended) = mpsc::channel(1);
-        let peer = Arc::new(Peer { greeting, stop, events: events.downgrade(), _talking: talking });
+        let subscribers = Arc::new(Semaphore::new(SUBSCRIBERS));
+        let peer =
+            Arc::new(Peer { greeting, stop, events: events.downgrade(), subscribers, _talking: talking });
         let places = Arc::new(Semaphore::new(PEERS));
         let task = tokio::spawn(async move {
             while let Ok(place) = Arc::clone(&places).acquire_owned().await {
@@ -64,8 +69,11 @@ impl Control {
                         let peer = Arc::clone(&peer);
                         tokio::spawn(async move {
                             // A peer that leaves or stalls is its own affair.
-                            let _ = peer.talk(stream).await;
+                            let subscriber = peer.talk(stream).await;
                             drop(place);
+                            if let Ok(Some(subscriber)) = subscriber {
+                                let _ = subscriber.pass_on().await;
+                            }
                         });
                     }
                     Err(error) => {
@@ -111,45 +119,65 @@ pub(super) struct Peer {
     pub(super) stop: UnboundedSender<StopCause>,
     /// Weak: when the front is done, the subscribers hear the end.
     pub(super) events: broadcast::WeakSender<Arc<[u8]>>,
+    pub(super) subscribers: Arc<Semaphore>,
     pub(super) _talking: mpsc::Sender<()>,
 }
 
+/// Who has asked for the events.
+pub(super) struct Subscriber<S> {
+    events: broadcast::Receiver<Arc<[u8]>>,
+    stream: S,
+    _place: OwnedSemaphorePermit,
+}
+
 impl Peer {
-    pub(super) async fn talk(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    /// Answers one question; of who subscribes the events are still to be passed on.
+    pub(super) async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut stream: S,
+    ) -> io::Result<Option<Subscriber<S>>> {
         // Before the question: what happens between the two is not missed.
-        let Some(events) = self.events.upgrade().map(|events| events.subscribe()) else { return Ok(()) };
+        let Some(events) = self.events.upgrade().map(|events| events.subscribe()) else { return Ok(None) };
         timeout(PATIENCE, stream.write_all(&self.greeting)).await??;
         let mut reader = BufReader::new(stream);
         let mut question = Vec::new();
         let most = LONGEST as u64;
         timeout(PATIENCE, (&mut reader).take(most).read_until(b'\n', &mut question)).await??;
-        let (answer, ask) = Answer::to(&question);
         let mut stream = reader.into_inner();
+        let (mut answer, mut ask) = Answer::to(&question);
+        let place = self.place_for(ask);
+        if place.is_none() && ask == Some(Ask::Subscribe) {
+            (answer, ask) =
+                (Answer::no(format!("it has {SUBSCRIBERS} subscribers, and takes no more")), None);
+        }
         timeout(PATIENCE, stream.write_all(&line(&answer))).await??;
         match ask {
-            None | Some(Ask::Status) => {}
             Some(Ask::Stop) => drop(self.stop.send(StopCause::Asked)),
             Some(Ask::Restart) => drop(self.stop.send(StopCause::Restart)),
-            Some(Ask::Subscribe) => pass_on(events, stream).await?,
+            Some(Ask::Status | Ask::Subscribe) | None => {}
         }
-        Ok(())
+        Ok(place.map(|place| Subscriber { events, stream, _place: place }))
+    }
+
+    fn place_for(&self, ask: Option<Ask>) -> Option<OwnedSemaphorePermit> {
+        ask.filter(|ask| *ask == Ask::Subscribe)?;
+        Arc::clone(&self.subscribers).try_acquire_owned().ok()
     }
 }
 
-/// Until the front ends, or the subscriber leaves or falls behind.
-async fn pass_on(
-    mut events: broadcast::Receiver<Arc<[u8]>>,
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-) -> io::Result<()> {
-    let mut heard = [0; 16];
-    loop {
-        tokio::select! {
-            event = events.recv() => match event {
-                Ok(line) => timeout(PATIENCE, stream.write_all(&line)).await??,
-                Err(_) => return Ok(()),
-            },
-            // It says nothing more; so this is its end.
-            _ = stream.read(&mut heard) => return Ok(()),
+impl<S: AsyncRead + AsyncWrite + Unpin> Subscriber<S> {
+    /// Until the front ends, or the subscriber leaves or falls behind.
+    pub(super) async fn pass_on(mut self) -> io::Result<()> {
+        let mut heard = [0; 16];
+        loop {
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Ok(line) => timeout(PATIENCE, self.stream.write_all(&line)).await??,
+                    Err(_) => return Ok(()),
+                },
+                // It says nothing more; so this is its end.
+                _ = self.stream.read(&mut heard) => return Ok(()),
+            }
         }
     }
 }

@@ -85,6 +85,27 @@ fn a_subscriber_hears_every_event_and_the_end() {
 }
 
 #[test]
+fn however_many_subscribe_one_that_asks_is_answered() {
+    on_a_runtime(async {
+        let mut front = Front::new(1);
+        let mut subscribers = Vec::new();
+        let refused = loop {
+            match subscribe(&front.registry, &front.id, "run", SOON).await {
+                Ok(subscriber) => subscribers.push(subscriber),
+                Err(refused) => break refused,
+            }
+        };
+        assert!(matches!(refused, Silent::Refused(_)) && subscribers.len() == 64, "{refused:?}");
+        front.asked(Ask::Stop, "run").await.unwrap();
+        assert_eq!(front.stops.recv().await, Some(StopCause::Asked));
+        front.control.tell(&Event::Healthy);
+        for subscriber in &mut subscribers {
+            assert!(subscriber.next().await.is_some());
+        }
+    });
+}
+
+#[test]
 fn who_says_what_is_no_question_gets_an_answer_and_changes_nothing() {
     on_a_runtime(async {
         let mut front = Front::new(1);
