@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 use crate::support::{
-    Ended, LIMIT, Pty, Running, SOON, Scratch, Signal, copy_program, fixture_program, is_root,
+    Ended, LIMIT, Pty, Running, SOON, Scratch, Signal, copy_program, fixture_program, is_root, kill, words,
 };
 
 const NOBODY: u32 = 65534;
@@ -107,6 +107,27 @@ fn in_a_pid_namespace_that_cant_name_its_session_everything_holds() {
         }
         scratch.assert_dead(LIMIT);
     }
+}
+
+#[test]
+fn as_a_containers_first_process_it_ends_as_anywhere() {
+    if !is_root("a pid namespace") {
+        return;
+    }
+    // The kernel lets no signal end the first process of a pid namespace, so it can't die of one as elsewhere.
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=daemon");
+    let mut unshare = scratch.command("unshare");
+    unshare.args(["--pid", "--fork", "--mount-proc", env!("CARGO_BIN_EXE_devrun")]);
+    unshare.args(words("--ready none --stop-timeout 500ms", &fixture));
+    let run = Running::spawn(unshare);
+    fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", run.stderr()));
+    let first = scratch.alive().into_iter().find(|process| process.ppid == run.pid()).unwrap();
+    kill(first.pid, Signal::TERM);
+    let outcome = run.outcome(LIMIT);
+    assert_eq!(outcome.ended, Ended::Status(128 + 15), "{outcome}");
+    assert!(outcome.stderr.contains("devrun stopped (signal 15"), "{outcome}");
+    scratch.assert_dead(LIMIT);
 }
 
 #[test]
