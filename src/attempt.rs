@@ -134,7 +134,7 @@ impl<'a> Attempt<'a> {
         let seen = Cell::new(Seen::NothingListens);
         let listened = Cell::new(false);
         let mut readiness = std::pin::pin!(ready::wait(self.target(), |now| {
-            listened.set(listened.get() || now != Seen::NothingListens);
+            listened.set(listened.get() || !matches!(now, Seen::NothingListens | Seen::NoSign));
             seen.set(now);
         }));
         let owners = std::mem::take(&mut self.owners);

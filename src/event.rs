@@ -186,6 +186,8 @@ pub enum Seen {
     Status(u16),
     /// It answers, but not in HTTP.
     NotHttp,
+    /// What `--ready` asks for instead, a line of the output or an answer from elsewhere, has not come.
+    NoSign,
 }
 
 impl Seen {
@@ -196,6 +198,7 @@ impl Seen {
             Seen::NoAnswer => "it listens and does not answer".into(),
             Seen::Status(status) => format!("it answers with status {status}"),
             Seen::NotHttp => "it answers, but not in HTTP".into(),
+            Seen::NoSign => "the sign that was asked for has not come".into(),
         }
     }
 }

@@ -64,18 +64,26 @@ fn not_ready(facts: &Facts) -> Error {
     let limit = facts.plan.ready_timeout.unwrap_or_default();
     let error = Error::new(Kind::NotReady, format!("{} was not ready within {limit:?}", facts.plan.name));
     let port = facts.port;
-    match (&facts.diagnosis, &facts.seen) {
-        (Some(diagnosis), _) => told_by_output(error, diagnosis, port),
-        (None, Seen::NothingListens) => error.cause("none of its processes listens").hint(format!(
+    if let Some(diagnosis) = &facts.diagnosis {
+        return told_by_output(error, diagnosis, port);
+    }
+    match (facts.plan.ready.at(port), &facts.seen) {
+        (ReadyCheck::Log(pattern), Seen::NoSign) => error
+            .cause(format!("no line of its output matches {pattern}"))
+            .hint("let the pattern match a line that it prints, or leave --ready out: devrun asks for its page then"),
+        (ReadyCheck::Url(url), Seen::NoSign) => error
+            .cause(format!("{url} does not answer"))
+            .hint(format!("devrun --ready /path ..., which asks the server itself, on port {port}")),
+        (_, Seen::NothingListens | Seen::NoSign) => error.cause("none of its processes listens").hint(format!(
             "let the command listen on $PORT ({port}), or give it more time with --ready-timeout"
         )),
-        (None, Seen::NoAnswer) => error
+        (_, Seen::NoAnswer) => error
             .cause(format!("it listens on port {port} and does not answer"))
             .hint("devrun --ready tcp ..."),
-        (None, Seen::Status(status)) => error
+        (_, Seen::Status(status)) => error
             .cause(format!("it answers with status {status}"))
-            .hint("name a path that answers below 500: devrun --ready /path ..."),
-        (None, Seen::NotHttp) => error.cause("it answers, but not in HTTP").hint("devrun --ready tcp ..."),
+            .hint("name a path that answers with a page: devrun --ready /path ..."),
+        (_, Seen::NotHttp) => error.cause("it answers, but not in HTTP").hint("devrun --ready tcp ..."),
     }
 }
 

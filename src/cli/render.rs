@@ -189,7 +189,7 @@ fn what_is_seen(seen: &Seen) -> String {
     match seen {
         Seen::NothingListens => "nothing listens yet (still building?)".into(),
         Seen::NotHttp => format!("{} (is `--ready tcp` meant?)", seen.in_words()),
-        Seen::NoAnswer | Seen::Status(_) => seen.in_words(),
+        Seen::NoAnswer | Seen::Status(_) | Seen::NoSign => seen.in_words(),
     }
 }
 

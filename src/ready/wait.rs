@@ -78,6 +78,7 @@ pub(crate) async fn wait(target: Target, mut tell: impl FnMut(Seen)) -> Result<A
     let question = match check {
         ReadyCheck::None => return Ok(Answer::assumed(port)),
         ReadyCheck::Log(pattern) => {
+            tell(Seen::NoSign);
             await_line(&pattern, lines).await?;
             return Ok(Watch::new(port, extra, Question::Connect, members)
                 .found()
@@ -109,11 +110,12 @@ fn own_question(url: &Url, port: Port) -> Option<Question> {
 }
 
 async fn await_url(url: &Url, port: Port, mut tell: impl FnMut(Seen)) -> Result<Answer, NotReady> {
+    tell(Seen::NoSign);
     let told = probe::ask_url(url.as_str(), |reply| match reply {
         Reply::Answer { .. } => {}
         Reply::Failing(status) => tell(Seen::Status(status)),
         Reply::NotHttp => tell(Seen::NotHttp),
-        Reply::Silence => tell(Seen::NoAnswer),
+        Reply::Silence => tell(Seen::NoSign),
     });
     told.await.map_err(|error| impossible(format!("{url} can't be asked: {error}")))?;
     Ok(Answer::assumed(port))

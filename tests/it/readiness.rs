@@ -39,15 +39,20 @@ fn ready_on_every_answer_that_is_one() {
 
 #[test]
 fn not_ready_on_what_is_no_answer() {
-    for (options, checks) in [
-        ("serve=no", ""),
-        ("status=500", ""),
-        ("status=503", ""),
-        ("status=426", ""),
-        ("serve=garbage", ""),
-        ("serve=mute", ""),
-        ("status=404 print=started", "--ready log:server.started"),
-        ("serve=no", "--ready tcp"),
+    for (options, checks, why) in [
+        ("serve=no", "", "none of its processes listens"),
+        ("status=500", "", "it answers with status 500"),
+        ("status=503", "", "it answers with status 503"),
+        ("status=426", "", "it answers with status 426"),
+        ("serve=garbage", "", "it answers, but not in HTTP"),
+        ("serve=mute", "", "it listens on port"),
+        (
+            "status=404 print=started",
+            "--ready log:server.started",
+            "no line of its output matches server.started",
+        ),
+        ("serve=no", "--ready tcp", "none of its processes listens"),
+        ("status=200", "--ready http://127.0.0.1:1/", "http://127.0.0.1:1/ does not answer"),
     ] {
         let scratch = Scratch::new();
         let fixture = scratch.fixture(&format!("shape=alone {options}"));
@@ -55,7 +60,9 @@ fn not_ready_on_what_is_no_answer() {
         let outcome = run.outcome(SOON);
         assert_eq!(outcome.ended, Ended::Status(124), "{options}: {outcome}");
         assert!(!outcome.stderr.contains("devrun ready"), "{options}: {outcome}");
-        assert!(outcome.stderr.contains("error: "), "{options}: {outcome}");
+        let (_, error) =
+            outcome.stderr.split_once("error: ").unwrap_or_else(|| panic!("{options}: {outcome}"));
+        assert!(error.contains(why), "{options}: {outcome}");
         scratch.assert_dead(LIMIT);
     }
 }

@@ -165,11 +165,14 @@ impl Running {
     #[track_caller]
     pub fn ready_within(&mut self, limit: Duration) -> Ready {
         eventually(limit, || {
+            let ended = self.has_ended();
+            if ended {
+                self.err.catch_up();
+            }
             if let Some(ready) = self.stderr().lines().find_map(parse_ready) {
                 return Ok(ready);
             }
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "ended before it was ready; {}", self.state());
+            assert!(!ended, "ended before it was ready; {}", self.state());
             Err(format!("not ready; {}", self.state()))
         })
     }
