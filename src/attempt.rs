@@ -15,8 +15,9 @@ use crate::lifecycle::{self, Act, Early, Ended, Grace, Input, Leader, Signalled,
 use crate::output::{self, Diagnosis, Streams};
 use crate::plan::{Plan, RestartPolicy};
 use crate::ready::{self, Answer, NotReady};
+use crate::serving::Serving;
 use crate::session::Session;
-use crate::sys::process::{self, Process};
+use crate::sys::process;
 use crate::sys::{self, Tree, TreeEvent, Typed};
 use crate::terminal::Terminal;
 use crate::{outcome, spare};
@@ -27,6 +28,9 @@ const WAITING: Duration = Duration::from_secs(30);
 /// After readiness the members are written down once more at these times: a crash of front and guard together
 /// leaves nothing that was not written. Few and far between, so that an idle server costs nothing.
 const SNAPSHOTS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
+
+/// How often it is looked whether a reader that does not read does so again.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
 /// By then a stop of the whole group has reached this process.
 const GROUP_STOP: Duration = Duration::from_millis(50);
@@ -50,7 +54,6 @@ pub(crate) struct Attempt<'a> {
     tree: Tree,
     output: Option<Streams>,
     terminal: Terminal,
-    owners: Vec<Process>,
     owns_process: bool,
     started: Instant,
     state: State,
@@ -65,6 +68,9 @@ pub(crate) struct Attempt<'a> {
     emptied: Emptied,
     /// When to look whether the command has stopped itself alone.
     follow_stop: Option<Instant>,
+    serving: Serving,
+    /// A key was typed before there was a command that it could reach.
+    key_missed: bool,
 }
 
 /// What an ended tree leaves to tell.
@@ -93,7 +99,7 @@ impl<'a> Attempt<'a> {
         context: &Context,
         say: &mut dyn FnMut(Event),
     ) -> Result<Self, Error> {
-        let Launched { tree, output, terminal, owners, started } =
+        let Launched { tree, output, terminal, started } =
             launch::launch(plan, session, &context.environment, context.owns_process)?;
         session.started(&tree, !context.owns_process, say);
         say(Event::Started {
@@ -110,7 +116,6 @@ impl<'a> Attempt<'a> {
             tree,
             output,
             terminal,
-            owners,
             owns_process: context.owns_process,
             started,
             state: State::Starting { leader: Leader::Running },
@@ -122,6 +127,8 @@ impl<'a> Attempt<'a> {
             not_ready: None,
             emptied: Emptied::default(),
             follow_stop: None,
+            serving: Serving::Command,
+            key_missed: false,
         })
     }
 
@@ -137,8 +144,7 @@ impl<'a> Attempt<'a> {
             listened.set(listened.get() || !matches!(now, Seen::NothingListens | Seen::NoSign));
             seen.set(now);
         }));
-        let owners = std::mem::take(&mut self.owners);
-        let mut owner_gone = std::pin::pin!(sys::first_to_end(&owners));
+        self.hear_early(stops, say);
         let deadline = self.plan.ready_timeout.map(|limit| self.started + limit);
         let mut waiting = self.started + WAITING;
         let mut snapshots = SNAPSHOTS.iter();
@@ -154,7 +160,7 @@ impl<'a> Attempt<'a> {
                 event = self.tree.next() => self.tree_event(event, say),
                 Some(cause) = stops.recv() => Some(Input::Stop(cause)),
                 typed = self.terminal.typed() => self.typed(typed),
-                pid = &mut owner_gone, if up => Some(Input::Stop(StopCause::OwnerGone(pid))),
+                () = self.serving.look_again(), if up => self.look_who_serves(),
                 change = Health::next(&mut self.health), if up => Some(self.health_changed(change)),
                 answer = &mut readiness, if starting => Some(self.readiness(answer)),
                 () = at(deadline), if starting => Some(Input::ReadyTimedOut),
@@ -181,8 +187,19 @@ impl<'a> Attempt<'a> {
             }
             if let State::Over { cause, for_good } = &self.state {
                 let (cause, for_good) = (cause.clone(), *for_good);
+                if matches!(cause, None | Some(StopCause::LeaderExited)) {
+                    self.drain(stops).await;
+                }
                 return self.end(cause, for_good, listened.get(), seen.get());
             }
+        }
+    }
+
+    /// What asked for a stop while the command was being started, which may not have heard of it.
+    fn hear_early(&mut self, stops: &mut UnboundedReceiver<StopCause>, say: &mut dyn FnMut(Event)) {
+        if let Ok(cause) = stops.try_recv() {
+            self.key_missed = true;
+            self.step(Input::Stop(cause), say);
         }
     }
 
@@ -190,6 +207,7 @@ impl<'a> Attempt<'a> {
         let guard = self.tree.guard();
         ready::Target {
             port: self.session.port(),
+            wished: self.plan.ports.wanted.map(|wanted| wanted.port),
             extra: self.session.port_set().extra.into_iter().map(|(_, port)| port).collect(),
             check: self.plan.ready.at(self.session.port()),
             members: Box::new(move || process::members(guard)),
@@ -260,8 +278,19 @@ impl<'a> Attempt<'a> {
     fn leader_ended(&mut self, exit: Exit) -> Input {
         self.exit = Some(exit);
         let up = matches!(self.state, State::Starting { .. } | State::Ready { .. });
-        let serving = up && exit == Exit::Code(0) && self.serving_member().is_some();
-        Input::LeaderExited { serving }
+        let serving = self.serving_member().filter(|_| up && exit == Exit::Code(0));
+        if serving.is_some() {
+            self.serving.seen(serving);
+        }
+        Input::LeaderExited { serving: serving.is_some() }
+    }
+
+    /// After the command's exit, whenever the member that served has ended.
+    fn look_who_serves(&mut self) -> Option<Input> {
+        let serving = self.serving_member();
+        self.serving.seen(serving);
+        let wait = matches!(self.serving, Serving::Nobody(_));
+        (!wait).then_some(Input::LeaderExited { serving: serving.is_some() })
     }
 
     /// The member that listens on the server's port, if one does.
@@ -306,8 +335,10 @@ impl<'a> Attempt<'a> {
     fn watch_health(&mut self) {
         let (Some(check), Some(answer)) = (&self.plan.health, &self.answer) else { return };
         let (port, guard, question) = (answer.port, self.tree.guard(), check.check.at(answer.port));
+        let wished = self.plan.ports.wanted.map(|wanted| wanted.port);
         self.health = Some(Health::watch(check, move || ready::Target {
             port,
+            wished,
             extra: Vec::new(),
             check: question.clone(),
             members: Box::new(move || process::members(guard)),
@@ -344,7 +375,8 @@ impl<'a> Attempt<'a> {
                     Grace::Policy => timeout,
                     Grace::Short => timeout.min(SHORT_GRACE),
                 };
-                let foreground = signalled == Signalled::Foreground && self.terminal.has_had_keys();
+                let foreground =
+                    signalled == Signalled::Foreground && self.terminal.has_had_keys() && !self.key_missed;
                 let signal = match &self.state {
                     State::Stopping { cause: StopCause::Keyboard(key), .. }
                         if self.terminal.passes_keys_on() =>
@@ -391,6 +423,22 @@ impl<'a> Attempt<'a> {
         self.session.saw_members(&self.tree);
         self.session.say_news(say);
         self.watch_health();
+    }
+
+    /// What was said before the command ended by itself is for its reader, however long that takes, as from any filter;
+    /// until somebody wants an end.
+    async fn drain(&mut self, stops: &mut UnboundedReceiver<StopCause>) {
+        let Some(output) = &mut self.output else { return };
+        let mut told = false;
+        while !output.drained() {
+            if !std::mem::replace(&mut told, true) {
+                self.session.stopping();
+            }
+            tokio::select! {
+                _ = stops.recv() => return,
+                () = tokio::time::sleep(DRAIN_LOOK) => {}
+            }
+        }
     }
 
     fn end(mut self, cause: Option<StopCause>, for_good: bool, listened: bool, seen: Seen) -> End {

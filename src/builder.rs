@@ -22,6 +22,7 @@ use crate::plan::{
 };
 use crate::server::{Server, Shared, off_thread};
 use crate::supervise::{self, Outcome};
+use crate::then;
 
 /// A dev server that is to be started. Made by [`Server::command`].
 ///
@@ -332,5 +333,5 @@ fn supervise_here(
             let _ = sender.send(event.clone());
         }
     };
-    supervise::runtime()?.block_on(supervise::run(plan, context, &mut say))
+    supervise::runtime()?.block_on(then::run(plan, context, &mut say))
 }

@@ -8,7 +8,6 @@ use crate::error::{Error, Kind};
 use crate::output::{Route, Streams};
 use crate::plan::{Plan, ReadyCheck};
 use crate::session::Session;
-use crate::sys::process::Process;
 use crate::sys::{self, Pipe, Pty, SavedTerminal, Stream, Tree};
 use crate::terminal::{self, Terminal};
 use crate::{spare, spawn};
@@ -22,8 +21,6 @@ pub(crate) struct Launched {
     /// `None`: it writes to our streams itself.
     pub(crate) output: Option<Streams>,
     pub(crate) terminal: Terminal,
-    /// Those with whom it dies.
-    pub(crate) owners: Vec<Process>,
     pub(crate) started: Instant,
 }
 
@@ -35,8 +32,6 @@ pub(crate) fn launch(
     environment: &[(OsString, OsString)],
     owns_process: bool,
 ) -> Result<Launched, Error> {
-    // Watched before the command starts: nothing is begun for a caller that is gone already.
-    let owners = spawn::owners(plan.owner)?;
     let command = plan.command(&session.port_set());
     let environment = spawn::environment(&command, session.run_id(), environment);
     let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
@@ -80,7 +75,7 @@ pub(crate) fn launch(
         .then(|| Streams::start(session.log_file(), wants_lines, wired.routes))
         .transpose()
         .map_err(no_pipe)?;
-    Ok(Launched { tree, output, terminal, owners, started })
+    Ok(Launched { tree, output, terminal, started })
 }
 
 /// How the command is connected to us.

@@ -39,6 +39,7 @@ mod ports;
 mod ready;
 mod registry;
 mod server;
+mod serving;
 mod session;
 mod single;
 mod spare;

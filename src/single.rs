@@ -7,11 +7,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::control;
 use crate::error::{Error, Kind};
-use crate::event::{Event, Exit, StopCause};
+use crate::event::{Event, StopCause};
 use crate::plan::{IfRunning, Plan};
 use crate::registry::{Holder, Phase, Record, Registry, holder_state};
 use crate::session::{Opened, Session};
-use crate::supervise::Outcome;
+use crate::supervise::{Outcome, nothing_started};
 
 /// How often a server that another devrun is starting is looked at: at first, and later.
 const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
@@ -51,7 +51,7 @@ pub(crate) async fn place(
             IfRunning::Url => wait.for_readiness().await?,
             IfRunning::Replace => wait.for_stop().await?,
             // A run that was killed is as good as over.
-            IfRunning::Error | IfRunning::New if wait.is_over() => wait.for_end().await,
+            IfRunning::Error | IfRunning::New if wait.is_over() => wait.for_end().await?,
             IfRunning::Error => return Err(runs_already(&registry, &plan, front)),
             IfRunning::New => {
                 number += 1;
@@ -124,11 +124,12 @@ impl<'a> Wait<'a> {
                         let pid = record.front.map(|front| front.pid).or(self.front).unwrap_or_default();
                         let (name, url) = (self.plan.name.clone(), record.url.clone());
                         (self.say)(Event::AlreadyRunning { name, url, pid });
-                        return Ok(Some(nothing_started(Exit::Code(0), None, Some(record.url))));
+                        let already_running = Some(record.url);
+                        return Ok(Some(Outcome { already_running, ..nothing_started(None) }));
                     }
                 }
             }
-            if let Some(outcome) = self.look_later().await {
+            if let Some(outcome) = self.look_later().await? {
                 return Ok(Some(outcome));
             }
         }
@@ -145,19 +146,20 @@ impl<'a> Wait<'a> {
                 let pid = record.front.map(|front| format!(" (pid {})", front.pid)).unwrap_or_default();
                 (self.say)(Event::Note { text: format!("stopping the {name} that runs{pid}") });
                 let registry = self.registry.clone();
-                let stop = tokio::task::spawn_blocking(move || control::stop(&registry, &record));
+                let failed = || Error::new(Kind::Internal, format!("{name} could not be stopped"));
+                let (tell, stopped) = tokio::sync::oneshot::channel();
+                // On a thread of its own, which nobody waits for who is asked to stop meanwhile.
+                std::thread::Builder::new()
+                    .name("stop".into())
+                    .spawn(move || tell.send(control::stop(&registry, &record)))
+                    .map_err(|error| failed().source(error))?;
                 return tokio::select! {
-                    cause = self.stops.recv() => Ok(Some(gave_up(cause))),
-                    stopped = stop => match stopped {
-                        Ok(stopped) => stopped.map(|()| None),
-                        Err(panicked) => {
-                            Err(Error::new(Kind::Internal, format!("{name} could not be stopped")).source(panicked))
-                        }
-                    },
+                    cause = self.stops.recv() => Ok(Some(nothing_started(cause))),
+                    stopped = stopped => stopped.map_err(|gone| failed().source(gone))?.map(|()| None),
                 };
             }
             // It holds the lock and has no record yet: so it is only just starting.
-            if let Some(outcome) = self.look_later().await {
+            if let Some(outcome) = self.look_later().await? {
                 return Ok(Some(outcome));
             }
         }
@@ -172,36 +174,46 @@ impl<'a> Wait<'a> {
     }
 
     /// Until nothing is left of a run that was killed.
-    async fn for_end(&mut self) -> Option<Outcome> {
+    async fn for_end(&mut self) -> Result<Option<Outcome>, Error> {
         while self.holder() == Some(Holder::Ends) {
-            if let Some(outcome) = self.look_later().await {
-                return Some(outcome);
+            if let Some(outcome) = self.look_later().await? {
+                return Ok(Some(outcome));
             }
         }
-        None
+        Ok(None)
     }
 
-    /// Waits until it is time for the next look; `Some`: this run was asked to stop meanwhile.
-    async fn look_later(&mut self) -> Option<Outcome> {
-        if !self.told && self.began.elapsed() >= SILENCE {
-            self.told = true;
+    /// Waits until it is time for the next look; `Some`: this run was asked to stop meanwhile. Errs when the server
+    /// would have had to be ready by now.
+    async fn look_later(&mut self) -> Result<Option<Outcome>, Error> {
+        let waited = self.began.elapsed();
+        if let Some(limit) = self.plan.ready_timeout.filter(|limit| waited >= *limit) {
             let name = &self.plan.name;
-            let by = self.front.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-            let text = match self.holder() {
-                Some(Holder::Ends) => {
-                    format!("the {name} of a devrun that was killed{by} ends; waiting for it")
-                }
-                Some(Holder::Runs | Holder::Stopped { .. }) | None => {
-                    format!("{name} is being started by another devrun{by}; waiting for it")
-                }
-            };
+            return Err(Error::new(Kind::NotReady, format!("{name} was not ready within {limit:?}"))
+                .cause(self.who_is_waited_for())
+                .hint(format!("devrun status {name}")));
+        }
+        if !self.told && waited >= SILENCE {
+            self.told = true;
+            let text = format!("{}; waiting for it", self.who_is_waited_for());
             (self.say)(Event::Note { text });
         }
         tokio::select! {
-            cause = self.stops.recv() => return Some(gave_up(cause)),
+            cause = self.stops.recv() => return Ok(Some(nothing_started(cause))),
             () = tokio::time::sleep(self.pause) => self.pause = (self.pause * 5 / 4).min(LOOK.1),
         }
-        None
+        Ok(None)
+    }
+
+    fn who_is_waited_for(&self) -> String {
+        let name = &self.plan.name;
+        let by = self.front.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+        match self.holder() {
+            Some(Holder::Ends) => format!("the {name} of a devrun that was killed{by} ends"),
+            Some(Holder::Runs | Holder::Stopped { .. }) | None => {
+                format!("{name} is being started by another devrun{by}")
+            }
+        }
     }
 }
 
@@ -239,16 +251,4 @@ fn is_stopped(plan: &Plan, pid: u32) -> Error {
     Error::new(Kind::Internal, format!("{} is held by a devrun that is stopped (pid {pid})", plan.name))
         .cause("a process that is stopped, by Ctrl-Z or a debugger, does not go on by itself")
         .hint(format!("kill -CONT {pid}"))
-}
-
-fn gave_up(cause: Option<StopCause>) -> Outcome {
-    let exit = match &cause {
-        Some(StopCause::Keyboard(signal) | StopCause::Signal(signal)) => Exit::Signal(*signal),
-        _ => Exit::Code(0),
-    };
-    nothing_started(exit, cause, None)
-}
-
-fn nothing_started(exit: Exit, cause: Option<StopCause>, already_running: Option<String>) -> Outcome {
-    Outcome { exit, cause, error: None, guard_lost: false, already_running }
 }

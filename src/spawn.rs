@@ -6,11 +6,14 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
 use crate::detach;
 use crate::error::{Error, Kind};
+use crate::event::StopCause;
 use crate::owner;
 use crate::plan::{CommandLine, Owner};
-use crate::sys::process::Process;
 use crate::sys::{self, SpawnError};
 
 /// The file to execute for `program`: from PATH, else from a `node_modules/.bin` of this folder or one above it.
@@ -91,15 +94,35 @@ pub(crate) fn environment(
     all.into_iter().collect()
 }
 
-/// Handles on the processes that the server dies with.
-pub(crate) fn owners(owner: Owner) -> Result<Vec<Process>, Error> {
-    owner::open(owner, owner::Start::now(sys::hang_up_is_ignored())).map_err(|refused| match refused {
-        owner::Refused::Error(error) => error,
-        owner::Refused::Gone(pid) => Error::new(
-            Kind::Internal,
-            format!("process {pid}, which started devrun, has ended; nothing was started"),
-        ),
-    })
+/// The watch over the processes that the server dies with, for as long as the run: they are looked for once, since who
+/// is above a program whose parent has ended is somebody else. Dropping it ends the watch.
+#[must_use]
+pub(crate) struct OwnerWatch(JoinHandle<()>);
+
+impl OwnerWatch {
+    /// Asks for a stop when the first of them ends. To be called on the runtime that supervises.
+    pub(crate) fn start(owner: Owner, stop: UnboundedSender<StopCause>) -> Result<Self, Error> {
+        let owners =
+            owner::open(owner, owner::Start::now(sys::hang_up_is_ignored())).map_err(
+                |refused| match refused {
+                    owner::Refused::Error(error) => error,
+                    owner::Refused::Gone(pid) => Error::new(
+                        Kind::Internal,
+                        format!("process {pid}, which started devrun, has ended; nothing was started"),
+                    ),
+                },
+            )?;
+        Ok(Self(tokio::spawn(async move {
+            let pid = sys::first_to_end(&owners).await;
+            let _ = stop.send(StopCause::OwnerGone(pid));
+        })))
+    }
+}
+
+impl Drop for OwnerWatch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What a failed start means to the user.

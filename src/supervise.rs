@@ -76,6 +76,10 @@ async fn again_and_again(
     say: &mut dyn FnMut(Event),
 ) -> Result<Outcome, Error> {
     let mut starts = Starts::default();
+    if let Some(cause) = asked(&mut context.stops) {
+        session.not_started();
+        return Ok(nothing_started(Some(cause)));
+    }
     loop {
         let attempt = match Attempt::start(plan, session, context, say) {
             Ok(attempt) => attempt,
@@ -90,7 +94,15 @@ async fn again_and_again(
         match next {
             Next::Over => return Ok(over(session, end, say)),
             Next::GiveUp { quick } => return Ok(give_up(plan, session, end, quick, say)),
-            Next::ForPort(retry) => session.change_ports(plan, retry, say)?,
+            Next::ForPort(retry) => {
+                if let Err(error) = session.change_ports(plan, retry, say) {
+                    session.failed(&error);
+                    return Err(error);
+                }
+                if let Some(cause) = asked(&mut context.stops) {
+                    return Ok(over(session, ended_between(end, cause), say));
+                }
+            }
             Next::Again { after } => {
                 let reason = reason(&end);
                 session.waits(after, &reason);
@@ -108,17 +120,32 @@ async fn again_and_again(
 async fn backoff(after: Duration, stops: &mut UnboundedReceiver<StopCause>) -> Option<StopCause> {
     tokio::select! {
         biased;
-        Some(cause) = stops.recv() => (cause != StopCause::Restart).then_some(cause),
+        Some(cause) = stops.recv() => (cause != StopCause::Restart).then_some(cause).or_else(|| asked(stops)),
         () = tokio::time::sleep(after) => None,
+    }
+}
+
+/// What has asked for a stop while nothing ran, if something has: then nothing is started.
+fn asked(stops: &mut UnboundedReceiver<StopCause>) -> Option<StopCause> {
+    std::iter::from_fn(|| stops.try_recv().ok()).find(|cause| *cause != StopCause::Restart)
+}
+
+/// The outcome of a run that was asked to stop before its command was started.
+pub(crate) fn nothing_started(cause: Option<StopCause>) -> Outcome {
+    let exit = cause.as_ref().and_then(signal_of).unwrap_or(Exit::Code(0));
+    Outcome { exit, cause, error: None, guard_lost: false, already_running: None }
+}
+
+fn signal_of(cause: &StopCause) -> Option<Exit> {
+    match cause {
+        StopCause::Keyboard(signal) | StopCause::Signal(signal) => Some(Exit::Signal(*signal)),
+        _ => None,
     }
 }
 
 /// Nothing ran when it was stopped: its end is that of the stop.
 fn ended_between(end: End, cause: StopCause) -> End {
-    let exit = match cause {
-        StopCause::Keyboard(signal) | StopCause::Signal(signal) => Exit::Signal(signal),
-        _ => end.ended.exit,
-    };
+    let exit = signal_of(&cause).unwrap_or(end.ended.exit);
     let ended = lifecycle::Ended { exit, cause: Some(cause), for_good: true, ..end.ended };
     End { ended, error: None, killed: 0, left: Vec::new(), ..end }
 }

@@ -21,9 +21,10 @@ use crate::event::{Event, Exit, StopCause};
 use crate::launch::SHORT_GRACE;
 use crate::plan::{self, Plan, Port, StopSignal};
 use crate::registry::{Record, Registry, new_run_id};
+use crate::spawn::{self, OwnerWatch};
 use crate::supervise::{self, Outcome};
 use crate::sys::{self, SavedTerminal, Tree, TreeEvent};
-use crate::{spare, spawn, terminal};
+use crate::{spare, terminal};
 use chain::{Act, Input, Stage};
 
 /// Whether any of the three standard streams is one.
@@ -33,6 +34,8 @@ fn has_terminal() -> bool {
 
 /// Runs the server, and beside it what the plan wants to be run then. Without such a wish, `supervise::run`.
 pub(crate) async fn run(plan: &Plan, context: Context, say: &mut dyn FnMut(Event)) -> Result<Outcome, Error> {
+    // Before anything starts: nothing is begun for a caller that is gone already.
+    let _watch = OwnerWatch::start(plan.owner, context.stop.clone())?;
     let Some(command) = &plan.then else { return supervise::run(plan, context, say).await };
     let Context { mut stops, stop, environment, owns_process } = context;
     let (to_server, server_stops) = unbounded_channel();
@@ -46,19 +49,13 @@ pub(crate) async fn run(plan: &Plan, context: Context, say: &mut dyn FnMut(Event
     let context = Context { stops: server_stops, stop, environment, owns_process };
     let mut server = std::pin::pin!(supervise::run(plan, context, &mut tell));
     let mut then = Then::new(plan, command, owns_process, to_server);
-    let owners = spawn::owners(plan.owner)?;
-    let mut owner_gone = std::pin::pin!(sys::first_to_end(&owners));
-    let (mut ended, mut orphaned) = (None, false);
+    let mut ended = None;
     while ended.is_none() || then.stage != Stage::Over {
         let input = tokio::select! {
             biased;
             Some(event) = hears.recv() => then.server_said(&event),
             event = then.tree_event() => then.heard(event),
             Some(cause) = stops.recv() => Some(Input::Stop(cause)),
-            pid = &mut owner_gone, if !orphaned => {
-                orphaned = true;
-                Some(Input::Stop(StopCause::OwnerGone(pid)))
-            }
             outcome = &mut server, if ended.is_none() => {
                 let elsewhere = outcome.as_ref().ok().and_then(|outcome| outcome.already_running.clone());
                 ended = Some(outcome);

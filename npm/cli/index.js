@@ -15,7 +15,8 @@ async function start(command = [], options = {}) {
   const wishes = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`--${key}`, `${value}`]));
   const child = spawn(program(), ["--json", ...wishes, ...args, "--", ...command], {
     cwd,
-    env: { ...process.env, ...env },
+    // What the project's files say of the background was not meant for a server that ends with this process.
+    env: { ...process.env, ...env, DEVRUN_DETACH: "0" },
     // A stdin that stays open: some servers end with it.
     stdio: ["pipe", output, "pipe"],
     windowsHide: true,
@@ -68,12 +69,19 @@ function answering(child, output) {
   });
 }
 
+/** What devrun says; the command may log JSON, too. */
+const EVENTS = new Set(
+  ("note warning ghosts-ended port-busy already-running started waiting moved retrying restarting gave-up unhealthy " +
+    "healthy ready leader-left then-started then-ended stopping ended error").split(" "),
+);
+
 /** One of devrun's own lines. */
 function parse(line) {
   if (!line.startsWith("{")) return undefined;
   try {
     const event = JSON.parse(line);
-    return typeof event.event === "string" ? event : undefined;
+    const leads = event.event === "ready" || event.event === "already-running";
+    return EVENTS.has(event.event) && (!leads || typeof event.url === "string") ? event : undefined;
   } catch {
     return undefined;
   }

@@ -75,11 +75,11 @@ pub(super) fn supervise_plan(
     let (stop, stops) = unbounded_channel();
     listen_for_signals(stop.clone())?;
     let runtime = supervise::runtime()?;
+    let mut open = plan.open && !plan.detached;
     let mut say = |event: Event| {
         render::event(style, &event);
         if let Event::Ready { url, .. } = &event
-            && plan.open
-            && !plan.detached
+            && std::mem::take(&mut open)
         {
             super::browser::open(url);
         }

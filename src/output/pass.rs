@@ -91,11 +91,16 @@ impl PassOn {
         self.keep.tail()
     }
 
-    /// Passes on what is in the pipes now, has it in the log, and stops. No single write takes longer than this; false
-    /// if one would, because the reader of our own stream does not read.
-    pub(crate) fn finish(&mut self, patience: Duration) -> bool {
+    /// Passes on what is in the pipes now. False if a single write takes longer than this, because the reader of our
+    /// own stream does not read: then it goes on, and can be asked for again.
+    pub(crate) fn pass_rest(&mut self, patience: Duration) -> bool {
         self.bell.ring();
-        let passed = self.wait(patience);
+        self.wait(patience)
+    }
+
+    /// The same, has it in the log, and stops.
+    pub(crate) fn finish(&mut self, patience: Duration) -> bool {
+        let passed = self.pass_rest(patience);
         if let Some(log) = self.log.take() {
             log.finish(patience);
         }

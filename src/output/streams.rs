@@ -8,7 +8,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{Log, PassOn, Route};
 
-/// How long a reader of our own streams is waited for when the tree is empty, and after that the disk.
+/// How long a reader of our own streams is waited for when the tree is empty, before anything else is done, and how
+/// long the disk.
 const DRAIN: Duration = Duration::from_millis(200);
 
 /// The command's output on its way through us, where it does not go straight to the terminal.
@@ -35,7 +36,12 @@ impl Streams {
         Ok(Self { passing, lines: wants_lines.then_some(receiver) })
     }
 
-    /// What is in the pipes is passed on; then nobody is waited for. Returns the end of what was said.
+    /// Passes on what is in the pipes; false as long as the reader of one of our own streams does not read.
+    pub(crate) fn drained(&mut self) -> bool {
+        self.passing.pass_rest(DRAIN)
+    }
+
+    /// What is in the pipes is passed on to whoever reads; then nobody is waited for. Returns the end of what was said.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.passing.finish(DRAIN);
         self.passing.tail()

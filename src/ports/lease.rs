@@ -125,7 +125,7 @@ impl Source<'_> {
         if let Some(port) = wanted.filter(|_| wish.strict) {
             return match self.take(port)? {
                 Some(lease) => Ok((lease, None)),
-                None => Err(self.taken(port)),
+                None => Err(taken(self.registry, port)),
             };
         }
         let search = Search { wanted, last, derived: wish.derived, range: &wish.range, system: self.system };
@@ -177,19 +177,18 @@ impl Source<'_> {
             Err(e) => Err(Error::new(Kind::Internal, format!("port {port} can't be tried")).source(e)),
         }
     }
+}
 
-    fn taken(&self, port: Port) -> Error {
-        let error = Error::new(Kind::PortTaken, format!("port {port} is taken"));
-        match holder(self.registry, port) {
-            Some(holder) => {
-                error.cause(format!("{holder} has it")).hint("stop it, or leave out --strict-port")
-            }
-            None if port.get() < 1024 => error
-                .cause("another process has it, or it is not allowed to this user")
-                .hint("use a port above 1023"),
-            None => error
-                .cause("another process has it")
-                .hint("leave out --strict-port to get the next free port"),
+/// The error of one who wants this port or none. Without a registry, whose lease it is does not count: it is one's own.
+pub(crate) fn taken(registry: Option<&Registry>, port: Port) -> Error {
+    let error = Error::new(Kind::PortTaken, format!("port {port} is taken"));
+    match holder(registry, port) {
+        Some(holder) => error.cause(format!("{holder} has it")).hint("stop it, or leave out --strict-port"),
+        None if port.get() < 1024 => error
+            .cause("another process has it, or it is not allowed to this user")
+            .hint("use a port above 1023"),
+        None => {
+            error.cause("another process has it").hint("leave out --strict-port to get the next free port")
         }
     }
 }

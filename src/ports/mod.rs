@@ -5,4 +5,4 @@ mod choice;
 mod holder;
 mod lease;
 
-pub(crate) use lease::{Leases, acquire};
+pub(crate) use lease::{Leases, acquire, taken};

@@ -76,7 +76,7 @@ fn run(target: Target, limit: Duration, tell: impl FnMut(Seen)) -> Option<Result
 }
 
 fn target(port: Port, check: ReadyCheck, members: Members) -> Target {
-    Target { port, extra: Vec::new(), check, members, lines: None }
+    Target { port, wished: None, extra: Vec::new(), check, members, lines: None }
 }
 
 fn ready(port: Port, check: ReadyCheck, members: Members) -> Answer {
@@ -327,6 +327,17 @@ fn a_url_on_our_port_must_be_a_members_and_another_need_only_answer() {
     let other = free_port();
     let answer = ready(other, url("127.0.0.1"), Box::new(Vec::new));
     assert_eq!((answer.port, answer.pid), (other, None));
+}
+
+#[test]
+fn a_url_on_the_port_that_was_wished_for_means_the_server_wherever_it_is() {
+    let (wished, got) = (free_port(), free_port());
+    let stranger = Kid::serves(wished);
+    let url = ReadyCheck::Url(format!("http://localhost:{wished}/"));
+    let asked = |members| Target { wished: Some(wished), ..target(got, url.clone(), members) };
+    assert_eq!(run(asked(me()), SHORT, |_| {}), None, "the stranger {} answers there", stranger.0.id());
+    let server = Kid::serves(got);
+    assert_eq!(run(asked(server.alone()), LONG, |_| {}).unwrap().unwrap().port, got);
 }
 
 #[test]

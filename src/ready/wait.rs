@@ -19,6 +19,8 @@ pub(crate) type Members = Box<dyn Fn() -> Vec<u32> + Send>;
 pub(crate) struct Target {
     /// The port that the command was given.
     pub(crate) port: Port,
+    /// The port that was wished for: a URL that names it means the server, wherever that is now.
+    pub(crate) wished: Option<Port>,
     /// What it was given for its other servers: none of these is the one that is waited for.
     pub(crate) extra: Vec<Port>,
     pub(crate) check: ReadyCheck,
@@ -74,7 +76,7 @@ impl fmt::Display for NotReady {
 
 /// Waits until the check holds. `tell` hears what is seen meanwhile, whenever that changes.
 pub(crate) async fn wait(target: Target, mut tell: impl FnMut(Seen)) -> Result<Answer, NotReady> {
-    let Target { port, extra, check, members, lines } = target;
+    let Target { port, wished, extra, check, members, lines } = target;
     let question = match check {
         ReadyCheck::None => return Ok(Answer::assumed(port)),
         ReadyCheck::Log(pattern) => {
@@ -88,7 +90,7 @@ pub(crate) async fn wait(target: Target, mut tell: impl FnMut(Seen)) -> Result<A
         ReadyCheck::Path(path) => Question::Get { host: "localhost".to_string(), path },
         ReadyCheck::Url(text) => {
             let url = Url::parse(&text).map_err(|error| impossible(format!("{text} is no URL: {error}")))?;
-            match own_question(&url, port) {
+            match own_question(&url, &[Some(port), wished]) {
                 Some(question) => question,
                 None => return await_url(&url, port, tell).await,
             }
@@ -97,15 +99,17 @@ pub(crate) async fn wait(target: Target, mut tell: impl FnMut(Seen)) -> Result<A
     Watch::new(port, extra, question, members).run(&mut tell).await
 }
 
-/// What to ask our own port, if the URL is on it.
-fn own_question(url: &Url, port: Port) -> Option<Question> {
+/// What to ask our own port, if the URL is on one of these, which mean it.
+fn own_question(url: &Url, ours: &[Option<Port>]) -> Option<Question> {
     let host = url.host_str()?;
     let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]" | "0.0.0.0" | "[::]")
         || host.ends_with(".localhost");
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     // An address can't be led elsewhere by name, and the socket that we find may be on the other family.
     let host = if host.ends_with("localhost") { host } else { "localhost" };
-    (loopback && url.port_or_known_default() == Some(port.get()))
+    let named = url.port_or_known_default();
+    let is_ours = ours.iter().flatten().any(|port| named == Some(port.get()));
+    (loopback && is_ours)
         .then(|| Question::Get { host: host.to_string(), path: format!("{}{query}", url.path()) })
 }
 

@@ -173,9 +173,14 @@ impl Claim {
     /// Writes the last record of a run whose tree is empty: nobody will look for its ghosts.
     pub(crate) fn end(&self, record: &Record) -> Result<(), Error> {
         let written = self.write(record);
+        self.forget();
+        written
+    }
+
+    /// Takes back who holds the lock, of a run that has nothing that could be looked for.
+    pub(crate) fn forget(&self) {
         // Left behind, either costs a later start a look and nothing more.
         let _ = fs::remove_file(&self.marker).and_then(|()| self.lock.set_len(0));
-        written
     }
 }
 

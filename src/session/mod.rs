@@ -1,6 +1,7 @@
 //! What a run has of the machine besides its processes: the claim on the server, the ports, the record. Lost
 //! bookkeeping never ends a run: it is a warning, said once.
 
+mod retry;
 mod say;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::control::Control;
 use crate::error::Error;
 use crate::event::{Event, Exit, Seen, StopCause};
-use crate::lifecycle::{Ended, Retry};
+use crate::lifecycle::Ended;
 use crate::plan::{Plan, Port, PortSet};
 use crate::ports::{self, Leases};
 use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_run, new_run_id, now_ms, sweep};
@@ -230,6 +231,13 @@ impl Session {
         self.close(if stopped { Phase::Stopped } else { Phase::Crashed });
     }
 
+    /// It was asked to stop before its command was started: the record stays that of the run before.
+    pub(crate) fn not_started(&self) {
+        if let Some(claim) = &self.claim {
+            claim.forget();
+        }
+    }
+
     /// It could not be started once more.
     pub(crate) fn failed(&mut self, error: &Error) {
         self.record.reason = Some(error.what().to_string());
@@ -260,32 +268,6 @@ impl Session {
     /// Whether a process outside this run listens on the port; asked when the tree is empty.
     pub(crate) fn somebody_listens(&self) -> bool {
         sys::listeners().is_ok_and(|all| all.iter().any(|l| l.port == self.port().get()))
-    }
-
-    /// Makes the ports fit for another try, and says so.
-    pub(crate) fn change_ports(
-        &mut self,
-        plan: &Plan,
-        retry: Retry,
-        say: &mut dyn FnMut(Event),
-    ) -> Result<(), Error> {
-        let reason = match retry {
-            Retry::WithoutReservation => {
-                self.leases.drop_reservations();
-                "the command can't bind over the port's reservation".to_string()
-            }
-            Retry::NextPort => {
-                let taken = self.port();
-                // The old lease is still held, so it is not given again.
-                self.leases = ports::acquire(self.registry.as_ref(), &plan.id, &plan.ports, None)?;
-                self.url = plan.url(self.port());
-                format!("port {taken} was taken by another program")
-            }
-        };
-        self.record.port = self.port();
-        self.record.url.clone_from(&self.url);
-        say(Event::Retrying { reason, port: self.port() });
-        Ok(())
     }
 
     fn write(&mut self) {

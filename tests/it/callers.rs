@@ -97,6 +97,25 @@ fn the_tree_dies_with_the_process_that_it_is_given_to() {
 }
 
 #[test]
+fn a_caller_that_dies_between_two_starts_is_missed_at_once() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone serve=no after=1 then=3");
+    let line = format!("{DEVRUN} --restart on-failure:50 -- {}", fixture.line());
+    let words: Vec<_> = line.split(' ').map(|word| format!("{word:?}")).collect();
+    scratch.write("run.py", &format!("import subprocess\nsubprocess.call([{}])\n", words.join(",")));
+    let caller = Running::spawn(with_args(&scratch, "python3", &["run.py"]));
+    // Each wait is twice as long as the one before: the fourth is two seconds.
+    eventually(SOON, || match caller.stderr().matches("starting again").count() {
+        count @ 4.. => Ok(count),
+        count => Err(format!("{count} waits; {}", caller.stderr())),
+    });
+    let starts = fixture.notes();
+    caller.signal(Signal::KILL);
+    scratch.assert_dead(LIMIT);
+    assert_eq!(fixture.notes(), starts, "nothing was started for a caller that is gone");
+}
+
+#[test]
 fn an_interrupt_to_npm_alone_does_what_it_does_without_devrun() {
     // npm passes nothing on that was not typed, and waits; what ends it is the command's own exit.
     let ends = [true, false].map(|wrapped| {

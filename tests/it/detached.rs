@@ -189,6 +189,22 @@ fn lives(scratch: &Scratch, fixture: &Fixture) {
 }
 
 #[test]
+fn an_interrupt_while_the_one_in_the_background_is_being_started_ends_it_too() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=daemon serve=no");
+    // The caller is held where it gets a handle on the front, which it has started by then.
+    let mut strace = scratch.command("strace");
+    strace.args(["-qq", "-o", "/dev/null", "-e", "inject=pidfd_open:delay_enter=2s", DEVRUN, "-d", "--"]);
+    strace.args(&fixture.argv);
+    let strace = Running::spawn(strace);
+    fixture.stands();
+    let caller = scratch.alive().into_iter().find(|found| found.ppid == strace.pid()).unwrap();
+    kill(caller.pid, Signal::INT);
+    assert_eq!(strace.outcome(SOON).ended, Ended::Signal(2));
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
 fn a_server_that_runs_already_is_waited_for_and_its_url_said() {
     let scratch = Scratch::new();
     let fixture = scratch.fixture("shape=plain delay-listen=500");

@@ -125,6 +125,22 @@ fn the_run_ends_with_0_when_the_leader_exits_0_and_nobody_listens() {
 }
 
 #[test]
+fn the_run_ends_with_the_last_member_that_serves_whoever_else_lives() {
+    let scratch = Scratch::new();
+    let script = "python3 -m http.server $PORT --bind 127.0.0.1 >/dev/null 2>&1 & echo $! >web
+        sleep 600 &
+        until [ -e go ]; do sleep 0.02; done";
+    let mut run = Running::spawn(scratch.devrun(["--no-inject", "--", "sh", "-c", script]));
+    run.ready();
+    scratch.write("go", "");
+    run.says("the command has exited");
+    let web = std::fs::read_to_string(scratch.project().join("web")).unwrap();
+    kill(web.trim().parse().unwrap(), Signal::KILL);
+    run.outcome(SOON).expect(Ended::Status(0), "", LINES);
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
 fn a_second_signal_ends_the_tree_at_once() {
     let scratch = Scratch::new();
     let fixture = scratch.fixture("shape=alone signals=/dev/null cleanup=60000");

@@ -195,6 +195,27 @@ fn a_test_set_up_starts_and_stops_a_server() {
 }
 
 #[test]
+fn neither_a_file_of_the_project_nor_what_the_command_logs_misleads_it() {
+    let project = with_api();
+    let fixture = project.scratch.fixture("shape=plain delay-listen=300");
+    project.scratch.write("devrun.toml", "detach = true\n");
+    let line =
+        format!(r#"echo '{{"event":"ready"}}' >&2; echo '{{"event":"asked"}}' >&2; exec {}"#, fixture.line());
+    let text = format!(
+        r#"import {{ start }} from "@devrun/cli";
+        const server = await start(["sh", "-c", {line:?}], {{ output: "inherit" }});
+        console.log((await fetch(server.url)).status);
+        await server.stop();
+        console.log(await fetch(server.url).catch(() => "gone"));"#
+    );
+    let outcome = Running::spawn(script(&project, "api.mjs", &text)).outcome(SOON);
+    assert_eq!(outcome.ended, Ended::Status(0), "{outcome}");
+    assert!(outcome.stdout.ends_with("\n200\ngone\n"), "{outcome}");
+    assert!(outcome.stderr.contains(r#"{"event":"asked"}"#), "{outcome}");
+    eventually(LIMIT, || project.scratch.dead().and_then(|()| fixture.gone()));
+}
+
+#[test]
 fn a_server_that_does_not_start_is_an_error_with_what_it_said() {
     let project = with_api();
     let text = r#"const { start } = require("@devrun/cli");

@@ -1,8 +1,9 @@
 //! Promise 11: stdin, stdout and stderr pass through, byte for byte, and nobody who holds a pipe delays the end.
 
+use std::io::Read;
 use std::process::Stdio;
 
-use crate::support::{Ended, Running, SOON, Scratch};
+use crate::support::{Ended, Running, SOON, Scratch, Signal, eventually, kill};
 
 const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
 const MEGABYTES: usize = 500;
@@ -106,5 +107,26 @@ fn the_last_words_of_the_command_are_not_lost() {
         let outcome = run.outcome(SOON);
         assert!(outcome.stdout.ends_with("\n20000\n"), "{}", outcome.stdout.len());
         outcome.expect(Ended::Signal(9), "...", "last\n");
+    }
+}
+
+#[test]
+fn a_reader_that_pauses_gets_all_of_it_and_a_signal_ends_the_wait() {
+    for stopped in [false, true] {
+        let scratch = Scratch::new();
+        let options = ["--ready", "none", "-q", "--name", "shop", "--", "head", "-c", "250000", "/dev/zero"];
+        let mut devrun = scratch.devrun(options).stdout(Stdio::piped()).spawn().unwrap();
+        eventually(SOON, || match scratch.listed(true).first() {
+            Some(record) if record["state"] == "stopping" => Ok(()),
+            other => Err(format!("it does not wait: {other:?}")),
+        });
+        if stopped {
+            kill(devrun.id(), Signal::TERM);
+            assert_eq!(devrun.wait().unwrap().code(), Some(0), "the command's own");
+        } else {
+            let mut read = Vec::new();
+            devrun.stdout.take().unwrap().read_to_end(&mut read).unwrap();
+            assert_eq!((read.len(), devrun.wait().unwrap().code()), (250_000, Some(0)));
+        }
     }
 }

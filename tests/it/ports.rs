@@ -201,15 +201,53 @@ fn a_thief_between_choice_and_bind_costs_one_line() {
         "[ -e taken ] || {{ echo $PORT >new; mv new port; until [ -e taken ]; do sleep 0.01; done; }}; exec {}",
         fixture.line()
     );
-    let mut run = Running::spawn(scratch.devrun(["--", "sh", "-c", &script]));
-    let port = told_port(&scratch);
+    let options = ["--json", "--port-env", "API_PORT=api", "--", "sh", "-c"];
+    let mut run = Running::spawn(scratch.devrun(options.into_iter().chain([script.as_str()])));
+    let port = steal_port(&scratch);
+    run.says("\"event\":\"ready\"");
+    let record = &scratch.listed(true)[0];
+    assert_ne!(record["port"], port, "{}", run.stderr());
+    assert_eq!(get(record["url"].as_str().unwrap()), scratch.mark);
+    let started: Vec<serde_json::Value> =
+        run.stderr().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let last = started.iter().rfind(|event| event["event"] == "started").unwrap();
+    assert_eq!(record["extra_ports"], last["extra_ports"], "the ports that the command has");
+}
+
+#[test]
+fn with_strict_port_a_thief_is_an_error_and_the_record_says_so() {
+    let scratch = Scratch::new();
+    let script = "echo $PORT >new; mv new port; until [ -e taken ]; do sleep 0.01; done; exit 1";
+    let port = free_port().to_string();
+    let run = Running::spawn(scratch.devrun([
+        "--strict-port",
+        "-p",
+        &port,
+        "--name",
+        "shop",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ]));
+    steal_port(&scratch);
+    let outcome = run.outcome(SOON);
+    assert_eq!(outcome.ended, Ended::Status(75), "{outcome}");
+    assert!(outcome.stderr.contains(&format!("error: port {port} is taken\ncause: ")), "{outcome}");
+    assert!(!outcome.stderr.contains("the server shop"), "it is not its own thief: {outcome}");
+    let record = &scratch.listed(true)[0];
+    assert_eq!(record["state"], "crashed", "{record}");
+    assert_eq!(record["reason"], format!("port {port} is taken"), "{record}");
+    assert_eq!(std::fs::read_dir(scratch.state().join("live")).unwrap().count(), 0);
+}
+
+/// Takes the port that the command was given, before it does.
+fn steal_port(scratch: &Scratch) -> u16 {
+    let port = told_port(scratch);
     // With SO_REUSEADDR, as most servers do: the reservation lets it.
-    let thief = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    answer_200(thief);
+    answer_200(TcpListener::bind(("127.0.0.1", port)).unwrap());
     scratch.write("taken", "");
-    let ready = run.ready();
-    assert_ne!(ready.port, port, "{}", run.stderr());
-    assert_eq!(get(&ready.url), scratch.mark);
+    port
 }
 
 /// The port that the command wrote into the file `port`.

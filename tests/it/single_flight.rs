@@ -174,3 +174,31 @@ fn ctrl_c_ends_the_waiting_and_not_the_server() {
     first.stop();
     scratch.assert_dead(LIMIT);
 }
+
+#[test]
+fn whoever_waits_for_anothers_start_waits_no_longer_than_for_its_own() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=plain serve=mute");
+    let first = scratch.run("--stop-timeout 300ms", &fixture);
+    fixture.noted("complete").unwrap();
+    let outcome = scratch.run("--ready-timeout 700ms", &fixture).outcome(SOON);
+    let said = "...\nerror: project was not ready within 700ms\ncause: project is being started by another devrun[..]\n...\nhint: [..]\n";
+    outcome.expect(Ended::Status(124), "", said);
+    assert!(scratch.dead().is_err(), "the server goes on");
+    first.stop();
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
+fn ctrl_c_ends_one_that_replaces_a_server_which_takes_its_time() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone signals=/dev/null cleanup=60000");
+    let first = scratch.run("--ready none --stop-timeout 60s", &fixture);
+    fixture.stands();
+    let mut second = scratch.run("--ready none --force --stop-timeout 60s", &fixture);
+    second.says("stopping the project");
+    second.signal(Signal::INT);
+    assert_eq!(second.outcome(SOON).ended, Ended::Signal(2));
+    first.signal(Signal::KILL);
+    scratch.assert_dead(LIMIT);
+}

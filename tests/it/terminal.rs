@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::support::{Fixture, LIMIT, Pty, SOON, Scratch, Signal, eventually, heard, kill, stopped};
+use crate::ghosts::kill_both;
+use crate::support::{Fixture, LIMIT, Pty, Running, SOON, Scratch, Signal, eventually, heard, kill, stopped};
 
 const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
 
@@ -149,6 +150,29 @@ fn the_second_ctrl_c_ends_it_at_once() {
     std::thread::sleep(Duration::from_millis(1100));
     bash.type_in("\x03");
     eventually(LIMIT, || fixture.gone()); // long before the grace period is over
+    drop(bash);
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
+fn after_ctrl_c_before_there_is_a_command_none_is_started() {
+    let scratch = Scratch::new();
+    let script = "exec 2>/dev/null; trap 'echo TERM >>seen' TERM; echo >up; while :; do sleep 0.1; done";
+    let command = ["--ready", "none", "--", "sh", "-c", "setsid sh -c \"$1\" & wait", "sh", script];
+    let mut run = Running::spawn(scratch.devrun(command));
+    let file = |name| scratch.project().join(name);
+    eventually(SOON, || if file("up").exists() { Ok(()) } else { Err("no ghost".to_string()) });
+    kill_both(&scratch, &mut run);
+    let bash = Pty::bash(&scratch);
+    bash.type_in(&format!("{DEVRUN} --ready none --name other -- sh -c 'echo > started'\n"));
+    // What the crash has left is given two seconds.
+    heard(&file("seen"), "TERM\n");
+    bash.type_in("\x03");
+    bash.shows("ended what a crash of");
+    bash.is_back();
+    bash.type_in("echo over-$?\n");
+    bash.shows("over-130");
+    assert!(!file("started").exists());
     drop(bash);
     scratch.assert_dead(LIMIT);
 }
