@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 use crate::support::{
-    Ended, LIMIT, Pty, Running, SOON, Scratch, Signal, copy_program, fixture_program, is_root, kill, words,
+    Ended, LIMIT, Pty, Running, SOON, Scratch, Signal, copy_program, eventually, fixture_program, is_root,
+    kill, words,
 };
 
 const NOBODY: u32 = 65534;
@@ -79,6 +80,36 @@ fn with_a_hidden_proc_it_goes_on_and_says_so_once() {
     let said = run.stderr();
     let warnings = said.lines().filter(|line| line.contains("warning") && line.contains("/proc")).count();
     assert_eq!(warnings, 1, "{said}");
+}
+
+#[test]
+fn where_close_range_is_refused_nothing_survives_devrun_killed() {
+    let refusing = |error| format!("{} refuse-close-range={error} -- ", fixture_program().display());
+    let mut ways = vec![String::new(), refusing(libc::ENOSYS), refusing(libc::EPERM)];
+    if is_root("a mount namespace") {
+        ways.push(format!(
+            "unshare --mount sh -c 'mount -t tmpfs none /proc && exec \"$0\" \"$@\"' {}",
+            ways[1]
+        ));
+    }
+    let held = ways.iter().map(|way| {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture("shape=daemon");
+        let devrun = format!("{} --ready none -- {}", env!("CARGO_BIN_EXE_devrun"), fixture.line());
+        let mut shell = scratch.command("sh");
+        shell.args(["-c", &format!("exec {way}{devrun}")]);
+        let mut run = Running::spawn(shell);
+        fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", run.stderr()));
+        run.ready(); // by now the guard has closed what is not its own
+        let guard = scratch.alive().into_iter().find(|found| found.comm == "tree-guard").unwrap();
+        assert_eq!(guard.ppid, run.pid());
+        let held = std::fs::read_dir(format!("/proc/{}/fd", guard.pid)).unwrap().count();
+        run.signal(Signal::KILL);
+        eventually(LIMIT, || scratch.dead().map_err(|alive| format!("{way}: {alive}")));
+        held
+    });
+    let held: Vec<_> = held.collect();
+    assert!(held.iter().all(|count| *count == held[0]), "open in the guard, each way: {held:?}");
 }
 
 #[test]

@@ -5,14 +5,15 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Resource, Signal, getrlimit};
 
 use super::ending::Signalled;
 use super::exec::{self, Join, Prepared};
 use super::guard::Guard;
+use super::walk;
 use super::wire::{self, Report, Step};
 use crate::sys::types::Spawn;
 use crate::sys::unix::group::{self, Group};
@@ -20,8 +21,16 @@ use crate::sys::unix::group::{self, Group};
 /// The name that the guard goes by: without the word `devrun`, so that `pkill devrun` leaves it to its work.
 const GUARD_NAME: &[u8] = b"tree-guard";
 
-/// Forks the guard, which forks the command. Returns the guard's pid.
-pub(super) fn fork_guard(spawn: &Spawn, prepared: &Prepared, socket: OwnedFd) -> io::Result<Pid> {
+/// How far descriptors are looked for by number, where they can't be listed: some milliseconds.
+const MOST_DESCRIPTORS: u64 = 65_536;
+
+/// Forks the guard, which forks the command. Returns the guard's pid. `front_end`: the other end of its socket.
+pub(super) fn fork_guard(
+    spawn: &Spawn,
+    prepared: &Prepared,
+    socket: OwnedFd,
+    front_end: &OwnedFd,
+) -> io::Result<Pid> {
     // Borrowed, so that nothing is freed in the child.
     let (mut signalled, mut killed) = (Signalled::new(), Signalled::new());
     let mut stack = vec![0; STACK];
@@ -39,6 +48,8 @@ pub(super) fn fork_guard(spawn: &Spawn, prepared: &Prepared, socket: OwnedFd) ->
         let child = libc::fork();
         let error = io::Error::last_os_error();
         if child == 0 {
+            // By itself and first: while the guard has this open, it never sees the front's end.
+            libc::close(front_end.as_raw_fd());
             let start = |starting: &mut Starting| start_command(starting, &mut stack);
             be_guard(spawn, prepared, &socket, front_group, arguments, start, |leader, child_events| {
                 let orphaned = Signal::from_named_raw(spawn.orphaned.0).unwrap_or(Signal::TERM);
@@ -167,26 +178,40 @@ fn keep_only(spawn: &Spawn, socket: &OwnedFd, child_events: &OwnedFd) {
         let _ = rustix::stdio::dup2_stdout(&null);
         let _ = rustix::stdio::dup2_stderr(&null);
     }
+    let kept = || {
+        let hold = spawn.hold.iter().chain([socket, child_events]).chain(&spawn.pty).map(AsRawFd::as_raw_fd);
+        hold.chain(spawn.terminal.as_ref().map(|t| t.as_fd().as_raw_fd()))
+    };
     let mut next = 3;
     loop {
-        let kept = spawn
-            .hold
-            .iter()
-            .chain([socket, child_events])
-            .map(AsRawFd::as_raw_fd)
-            .chain(spawn.terminal.as_ref().map(|t| t.as_fd().as_raw_fd()))
-            .chain(spawn.pty.as_ref().map(AsRawFd::as_raw_fd))
-            .filter(|fd| *fd >= next)
-            .min();
-        let last = kept.map_or(u32::MAX, |fd| fd.unsigned_abs().saturating_sub(1));
+        let first_kept = kept().filter(|fd| *fd >= next).min();
+        let last = first_kept.map_or(u32::MAX, |fd| fd.unsigned_abs().saturating_sub(1));
         if last >= next.unsigned_abs() {
             // SAFETY: nothing in the guard uses a descriptor of this gap; their owners live in the other process.
-            unsafe { libc::syscall(libc::SYS_close_range, next, last, 0) };
+            let closed = unsafe { libc::syscall(libc::SYS_close_range, next, last, 0) };
+            if closed != 0 {
+                return close_one_by_one(&|fd| fd < next || kept().any(|kept| kept == fd));
+            }
         }
-        match kept {
+        match first_kept {
             Some(fd) => next = fd + 1,
             None => return,
         }
+    }
+}
+
+/// The same without close_range(2): before Linux 5.9, and where a sandbox refuses what it does not know.
+fn close_one_by_one(is_kept: &dyn Fn(RawFd) -> bool) {
+    let close = &mut |fd| {
+        if !is_kept(fd) {
+            // SAFETY: as for a gap.
+            unsafe { libc::close(fd) };
+        }
+    };
+    if !walk::each_descriptor(close) {
+        // In containers the limit can be a billion; a descriptor has the lowest number that is free.
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(MOST_DESCRIPTORS).min(MOST_DESCRIPTORS);
+        (0..RawFd::try_from(limit).unwrap_or(RawFd::MAX)).for_each(close);
     }
 }
 

@@ -39,7 +39,7 @@ impl Tree {
                 .map_err(system)?;
         let prepared = Prepared::new(&spawn.program, &spawn.argv, &spawn.environment, &spawn.cwd)
             .map_err(SpawnError::Execute)?;
-        let guard = fork::fork_guard(&spawn, &prepared, theirs).map_err(SpawnError::System)?;
+        let guard = fork::fork_guard(&spawn, &prepared, theirs, &ours).map_err(SpawnError::System)?;
         let first = wire::receive(&ours, RecvFlags::empty()).map_err(system)?;
         let leader = match first.as_ref().and_then(Report::decode) {
             Some(Report::Started { leader }) => Pid::from_raw(leader),

@@ -6,7 +6,7 @@
 use core::fmt::Write;
 use core::mem::MaybeUninit;
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use rustix::fs::{CWD, Mode, OFlags, RawDir};
 use rustix::io::Errno;
@@ -151,6 +151,17 @@ pub(super) fn arguments_contain(pid: Pid, needle: &[u8]) -> bool {
     let name = Text::new(format_args!("/proc/{}/cmdline", pid.as_raw_nonzero()));
     read_start(name.as_c_str(), &mut buffer)
         .is_some_and(|text| text.windows(needle.len()).any(|w| w == needle))
+}
+
+/// Calls `visit` with each descriptor of this process, which may close it; `false` if they can't be listed.
+pub(super) fn each_descriptor(visit: &mut dyn FnMut(RawFd)) -> bool {
+    let Ok(folder) = open(c"/proc/self/fd", OFlags::DIRECTORY) else { return false };
+    each_number(&folder, &mut |fd| {
+        if fd != folder.as_raw_fd() {
+            visit(fd);
+        }
+    });
+    true
 }
 
 fn exists(tid: i32, parent: Pid) -> bool {
