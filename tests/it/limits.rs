@@ -4,18 +4,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 use crate::support::{
-    Ended, LIMIT, Pty, Running, SOON, Scratch, Signal, copy_program, eventually, fixture_program, is_root,
-    kill, words,
+    Ended, Fixture, LIMIT, Pty, Running, SOON, Scratch, Signal, copy_program, eventually, fixture_program,
+    is_root, kill, words,
 };
 
 const NOBODY: u32 = 65534;
 
-#[test]
-fn a_process_of_another_user_is_named_and_nothing_hangs() {
-    if !is_root("a set-uid program under an ordinary user") {
-        return;
-    }
-    let scratch = Scratch::new();
+/// A run of an ordinary user, whose command is a set-uid program of this shape, stopped: its tree, and what was said.
+fn stopped_set_uid(scratch: &Scratch, shape: &str) -> (Fixture, String) {
     let open = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -28,7 +24,7 @@ fn a_process_of_another_user_is_named_and_nothing_hangs() {
     open(&scratch.project(), 0o777);
     open(&fixture_copy, 0o4755);
     open(&devrun_copy, 0o755);
-    let fixture = scratch.fixture("shape=setuid-away serve=no");
+    let fixture = scratch.fixture(&format!("shape={shape} serve=no"));
     let mut command = scratch.command(&devrun_copy);
     command
         .args(["--ready", "none", "--stop-timeout", "500ms", "--"])
@@ -39,7 +35,45 @@ fn a_process_of_another_user_is_named_and_nothing_hangs() {
     fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", run.stderr()));
     run.signal(Signal::TERM);
     run.ended(LIMIT * 2);
-    assert!(run.stderr().contains("could not be ended: "), "{}", run.stderr());
+    (fixture, run.stderr())
+}
+
+#[test]
+fn a_process_of_another_user_is_named_and_nothing_hangs() {
+    if !is_root("a set-uid program under an ordinary user") {
+        return;
+    }
+    let (_, said) = stopped_set_uid(&Scratch::new(), "setuid-away");
+    assert!(said.contains("could not be ended: "), "{said}");
+}
+
+#[test]
+fn our_process_below_one_of_another_user_is_ended_and_who_is_left_is_named() {
+    if !is_root("a set-uid program under an ordinary user") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (fixture, said) = stopped_set_uid(&scratch, "setuid-between");
+    let pid = |role| fixture.member(role).unwrap();
+    let mut alive: Vec<_> = scratch.alive().iter().map(|found| found.pid).collect();
+    alive.sort_unstable();
+    let mut left = [pid("upper"), pid("member")];
+    let named = left.map(|pid| format!("set-uid (pid {pid})"));
+    left.sort_unstable();
+    assert_eq!(alive, left, "{}; {said}", fixture.notes());
+    assert!(said.contains("; 1 killed"), "{said}");
+    assert!(said.contains(&format!("could not be ended: {}", named.join(", "))), "{said}");
+}
+
+#[test]
+fn one_of_another_user_that_ends_with_ours_is_not_named() {
+    if !is_root("a set-uid program under an ordinary user") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (_, said) = stopped_set_uid(&scratch, "setuid-waits");
+    scratch.assert_dead(LIMIT);
+    assert!(said.contains("; 1 killed") && !said.contains("could not be ended"), "{said}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::WaitOptions;
 
-use super::ending::{self, Signalled};
+use super::ending::{self, IMPATIENT, Killed};
 use crate::sys::SpareList;
 use crate::sys::unix::group;
 
@@ -25,14 +25,15 @@ pub(crate) fn adopt_orphans() {
 pub(crate) fn end_adopted(spare: &SpareList) -> u32 {
     let me = rustix::process::getpid();
     let session = group::session_of(0);
-    let mut killed = Signalled::new();
+    let mut killed = Killed::new();
     let mut kills = 0;
     let end = Instant::now() + LIMIT;
     while Instant::now() < end {
         while let Ok(Some((pid, _))) = rustix::process::wait(WaitOptions::NOHANG) {
             killed.remove(pid);
         }
-        let round = ending::kill_children(me, spare, session, &mut killed);
+        let impatient = Instant::now() + IMPATIENT > end;
+        let round = ending::kill_children(me, spare, session, &mut killed, impatient);
         if round.going == 0 {
             break;
         }

@@ -2,11 +2,13 @@
 //! left. Without a single allocation, as `walk`. Nothing here waits.
 
 use core::mem::MaybeUninit;
+use core::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
 use super::stat::read_short;
 use super::walk;
+use super::wire::Report;
 use crate::sys::SpareList;
 use crate::sys::unix::group::{self, Group};
 
@@ -93,7 +95,7 @@ pub(super) fn ask(
         let mut found = false;
         walk::each_member(root, &mut |pid, fd| {
             if signalled.contains(pid) || spare.spares(pid, session) {
-                return;
+                return true;
             }
             signalled.insert(pid);
             found = true;
@@ -102,6 +104,7 @@ pub(super) fn ask(
                 let _ = rustix::process::pidfd_send_signal(fd, signal);
             }
             let _ = rustix::process::pidfd_send_signal(fd, Signal::CONT);
+            true
         });
         if !found {
             break;
@@ -109,13 +112,37 @@ pub(super) fn ask(
     }
 }
 
+/// So long before the hard loop's end, a child that is not gone yet is taken for one that stays.
+pub(super) const IMPATIENT: Duration = Duration::from_secs(1);
+
+/// Who was sent SIGKILL.
+pub(super) struct Killed {
+    children: Signalled,
+    /// Everybody, for the count alone: one further down may go, and its number come again, without our hearing of it.
+    counted: Signalled,
+}
+
+impl Killed {
+    pub(super) fn new() -> Self {
+        Self { children: Signalled::new(), counted: Signalled::new() }
+    }
+
+    /// As that of `Signalled`.
+    pub(super) fn remove(&mut self, pid: Pid) {
+        self.children.remove(pid);
+        self.counted.remove(pid);
+    }
+}
+
 /// What a round of the hard loop met.
 #[derive(Default, Debug)]
 pub(super) struct Round {
-    /// Children sent SIGKILL for the first time.
+    /// Members sent SIGKILL for the first time.
     pub(super) killed: i32,
-    /// Children that will go: killed now or before.
+    /// Members that will go: killed now or before.
     pub(super) going: u32,
+    /// Those of them that are below a child that stays.
+    pub(super) below: u32,
     /// Children left on purpose.
     pub(super) spared: u32,
     /// Children that the system does not let us kill.
@@ -124,24 +151,116 @@ pub(super) struct Round {
 
 /// Sends SIGKILL to every child of ours that is not spared. A child that was not waited for keeps its pid, so no
 /// stranger can be hit; what it started becomes our child when it goes and is met by the next round.
+///
+/// Not if it stays: the system does not let us kill it, or it hangs in the kernel, which only those suspect who are
+/// `impatient`. Then all below it are killed.
 pub(super) fn kill_children(
     me: Pid,
     spare: &SpareList,
     session: Option<Group>,
-    killed: &mut Signalled,
+    killed: &mut Killed,
+    impatient: bool,
 ) -> Round {
     let mut round = Round::default();
     walk::each_child(me, &mut |pid| {
-        if killed.contains(pid) {
+        let mut stays = impatient;
+        if killed.children.contains(pid) {
             round.going += 1;
         } else if spare.spares(pid, session) {
             round.spared += 1;
+            return;
         } else if rustix::process::kill_process(pid, Signal::KILL).is_err() {
             round.refused += 1;
+            stays = true;
         } else {
             round.going += 1;
-            round.killed += i32::from(killed.insert(pid));
+            killed.children.insert(pid);
+            round.killed += i32::from(killed.counted.insert(pid));
+        }
+        if stays {
+            kill_below(pid, spare, session, &mut killed.counted, &mut round);
         }
     });
     round
+}
+
+/// Sends SIGKILL to every descendant of a child of ours, but for those that are spared and whoever is below them.
+fn kill_below(
+    child: Pid,
+    spare: &SpareList,
+    session: Option<Group>,
+    counted: &mut Signalled,
+    round: &mut Round,
+) {
+    walk::each_member(child, &mut |pid, fd| {
+        if spare.spares(pid, session) {
+            return false;
+        }
+        if rustix::process::pidfd_send_signal(fd, Signal::KILL).is_ok() {
+            round.going += 1;
+            round.below += 1;
+            round.killed += i32::from(counted.insert(pid));
+        }
+        true
+    });
+}
+
+/// How many of those that are left are named. A front that is stopped reads nothing, and the last report of all has to
+/// find room in the socket, which takes 278.
+const NAMED: u32 = 100;
+
+/// Reports every child of ours that was left, and who is below one that is not spared.
+pub(super) fn each_left(me: Pid, spare: &SpareList, session: Option<Group>, tell: &mut dyn FnMut(Report)) {
+    let mut room = NAMED;
+    let mut left = |pid| {
+        let (mut name, mut buffer) = ([0; 16], [0; 32]);
+        if let Some(comm) = walk::command_name(pid, &mut buffer) {
+            let length = comm.len().min(16);
+            name[..length].copy_from_slice(&comm[..length]);
+        }
+        let spared = spare.spares(pid, session);
+        if room > 0 {
+            room -= 1;
+            tell(Report::Left { pid: pid.as_raw_nonzero().get(), spared, name });
+        }
+        !spared
+    };
+    walk::each_child(me, &mut |pid| {
+        if left(pid) {
+            walk::each_member(pid, &mut |pid, _| left(pid));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn below_a_child_that_stays_all_but_the_spared_and_theirs_are_killed() {
+        let script = "timeout --foreground 60 sleep 60 & sleep 60 & wait";
+        let mut child = Command::new("sh");
+        let mut child = child.args(["-c", script]).stdin(Stdio::null()).process_group(0).spawn().unwrap();
+        let root = Pid::from_child(&child);
+        let names = || {
+            let mut names = Vec::new();
+            walk::each_member(root, &mut |pid, _| {
+                names.extend(walk::command_name(pid, &mut [0; 32]).map(<[u8]>::to_vec));
+                true
+            });
+            names.sort();
+            names.join(&b' ')
+        };
+        crate::testing::eventually("all run", || names() == b"sleep sleep timeout");
+        let spare = SpareList { always: vec![b"timeout".to_vec()], own_session: Vec::new() };
+        let mut round = Round::default();
+        kill_below(root, &spare, None, &mut Signalled::new(), &mut round);
+        assert_eq!((round.killed, round.going, round.below), (1, 1, 1));
+        crate::testing::eventually("one is gone", || names() == b"sleep timeout");
+        rustix::process::kill_process_group(root, Signal::KILL).unwrap();
+        child.wait().unwrap();
+    }
 }

@@ -10,7 +10,7 @@ use std::ptr;
 
 use rustix::process::{Pid, Resource, Signal, getrlimit};
 
-use super::ending::Signalled;
+use super::ending::{Killed, Signalled};
 use super::exec::{self, Join, Prepared};
 use super::guard::Guard;
 use super::walk;
@@ -32,7 +32,7 @@ pub(super) fn fork_guard(
     front_end: &OwnedFd,
 ) -> io::Result<Pid> {
     // Borrowed, so that nothing is freed in the child.
-    let (mut signalled, mut killed) = (Signalled::new(), Signalled::new());
+    let (mut signalled, mut killed) = (Signalled::new(), Killed::new());
     let mut stack = vec![0; STACK];
     let arguments = argument_area();
     let session = group::session_of(0);
@@ -68,6 +68,7 @@ pub(super) fn fork_guard(
                     pty: spawn.pty.as_ref(),
                     signalled: &mut signalled,
                     killed: &mut killed,
+                    following: None,
                 }
                 .run();
             });

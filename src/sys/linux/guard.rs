@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustix::process::{Pid, Signal, WaitOptions};
 
-use super::ending::{self, Signalled};
+use super::ending::{self, IMPATIENT, Killed, Signalled};
 use super::walk;
 use super::wire::{self, Order, Report};
 use crate::sys::unix::group::Group;
@@ -21,6 +21,9 @@ use crate::sys::{SavedTerminal, SpareList};
 
 /// How long the hard loop goes on before it names what does not die (state D).
 const HARD_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long one that can't be killed, as `sudo`, may take to end when those below it have.
+const FOLLOWING: Duration = Duration::from_millis(200);
 
 /// What the guard knows from before the fork.
 pub(super) struct Guard<'a> {
@@ -42,7 +45,9 @@ pub(super) struct Guard<'a> {
     /// its group can be stopped, having a parent outside of it.
     pub(super) pty: Option<&'a OwnedFd>,
     pub(super) signalled: &'a mut Signalled,
-    pub(super) killed: &'a mut Signalled,
+    pub(super) killed: &'a mut Killed,
+    /// Until when those that can't be killed may follow those below them.
+    pub(super) following: Option<Instant>,
 }
 
 /// How far the end has come.
@@ -98,7 +103,7 @@ impl Guard<'_> {
                     }
                 }
                 Phase::Hard(end) => {
-                    if !self.kill_round(me, &mut kills) || Instant::now() >= end {
+                    if !self.kill_round(me, end, &mut kills) || Instant::now() >= end {
                         // Killed ones may still be on their way out: they are waited for until the limit.
                         break;
                     }
@@ -210,10 +215,15 @@ impl Guard<'_> {
     }
 
     /// One round of the hard loop; `false` when nobody is left who could still go.
-    fn kill_round(&mut self, me: Pid, kills: &mut i32) -> bool {
-        let round = ending::kill_children(me, self.spare, self.session, self.killed);
+    fn kill_round(&mut self, me: Pid, end: Instant, kills: &mut i32) -> bool {
+        let now = Instant::now();
+        let round = ending::kill_children(me, self.spare, self.session, self.killed, now + IMPATIENT > end);
         *kills += round.killed;
-        round.going > 0 || (round.spared == 0 && round.refused == 0)
+        if round.below > 0 {
+            self.following = Some(now + FOLLOWING);
+        }
+        let follows = round.refused > 0 && self.following.is_some_and(|until| now < until);
+        round.going > 0 || follows || (round.spared == 0 && round.refused == 0)
     }
 
     fn wait(&self, timeout: Option<Duration>, front_alive: bool) -> Wake {
@@ -239,16 +249,7 @@ impl Guard<'_> {
     }
 
     fn finish(&self, me: Pid, front_alive: bool, kills: i32) {
-        walk::each_child(me, &mut |pid| {
-            let mut name = [0; 16];
-            let mut buffer = [0; 32];
-            if let Some(comm) = walk::command_name(pid, &mut buffer) {
-                let length = comm.len().min(16);
-                name[..length].copy_from_slice(&comm[..length]);
-            }
-            let spared = self.spare.spares(pid, self.session);
-            self.tell(Report::Left { pid: pid.as_raw_nonzero().get(), spared, name });
-        });
+        ending::each_left(me, self.spare, self.session, &mut |report| self.tell(report));
         if let Some(pty) = self.pty {
             // The end of a session's leader is a hang-up to the foreground, where somebody spared may be.
             let _ = rustix::termios::tcsetpgrp(pty, me);

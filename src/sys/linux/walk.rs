@@ -84,17 +84,23 @@ fn each_child_by_asking(me: Pid, visit: &mut dyn FnMut(Pid)) {
     }
 }
 
-/// Calls `visit` with each descendant of `root` and a pidfd of it, parents first.
+/// Calls `visit` with each descendant of `root` and a pidfd of it, parents first; it says whether to go on below that
+/// one. `root` is this process or a child that it has not waited for.
 ///
 /// A descendant further down is not our child and its pid could be taken over between the listing and the pidfd.
 /// So: its pidfd is opened first, then its parent is read and must be the one above, and then the one above must
 /// still be alive by the pidfd that is held of it. All three true: it was a member when its pidfd was opened.
 /// Children of ours need none of this, since they keep their pids until we wait for them.
-pub(super) fn each_member(root: Pid, visit: &mut dyn FnMut(Pid, &OwnedFd)) {
+pub(super) fn each_member(root: Pid, visit: &mut dyn FnMut(Pid, &OwnedFd) -> bool) {
     walk(root, None, 0, visit);
 }
 
-fn walk(parent: Pid, parent_fd: Option<&OwnedFd>, depth: usize, visit: &mut dyn FnMut(Pid, &OwnedFd)) {
+fn walk(
+    parent: Pid,
+    parent_fd: Option<&OwnedFd>,
+    depth: usize,
+    visit: &mut dyn FnMut(Pid, &OwnedFd) -> bool,
+) {
     let ours = parent == rustix::process::getpid();
     each_child(parent, &mut |pid| {
         let Ok(fd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
@@ -102,8 +108,7 @@ fn walk(parent: Pid, parent_fd: Option<&OwnedFd>, depth: usize, visit: &mut dyn 
         if has_ended(&fd) || !ours && (parent_of(pid) != Some(parent) || parent_fd.is_some_and(has_ended)) {
             return;
         }
-        visit(pid, &fd);
-        if depth < DEPTH {
+        if visit(pid, &fd) && depth < DEPTH {
             walk(pid, Some(&fd), depth + 1, visit);
         }
     });
@@ -264,7 +269,10 @@ impl Write for Text {
 pub(super) fn count(root: u32) -> usize {
     let mut count = 0;
     if let Some(root) = Pid::from_raw(root.cast_signed()) {
-        each_member(root, &mut |_, _| count += 1);
+        each_member(root, &mut |_, _| {
+            count += 1;
+            true
+        });
     }
     count
 }
