@@ -433,6 +433,7 @@ impl<'a> Attempt<'a> {
         while !output.drained() {
             if !std::mem::replace(&mut told, true) {
                 self.session.stopping();
+                self.terminal.release(); // Ctrl-C is for us now
             }
             tokio::select! {
                 _ = stops.recv() => return,
