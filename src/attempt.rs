@@ -393,9 +393,10 @@ impl<'a> Attempt<'a> {
             Some(Act::EndWithoutGuard) => {
                 self.emptied.guard_lost = true;
                 if self.owns_process {
-                    self.emptied.killed = sys::end_adopted(&spare::list(&self.plan.spare));
+                    self.emptied.killed =
+                        sys::end_adopted(&spare::list(&self.plan.spare), self.session.sessions());
                 }
-                self.session.hunt(&spare::list(&self.plan.spare));
+                self.session.hunt();
             }
         }
     }

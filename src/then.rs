@@ -247,7 +247,7 @@ impl<'a> Then<'a> {
             return Err(error);
         }
         if self.owns_process && self.guard_lost {
-            sys::end_adopted(&spare::list(&self.plan.spare));
+            sys::end_adopted(&spare::list(&self.plan.spare), &[sys::own_session()]);
         }
         let killed = self.guard_lost.then_some(Exit::Signal(sys::KILLED));
         let Some(exit) = self.exit.or(killed) else { return Ok(server) };

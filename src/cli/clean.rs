@@ -30,12 +30,10 @@ fn clean(dry_run: bool, style: Style) -> Result<(String, bool), Error> {
     let mut done = String::new();
     for ghosts in cleaned.ghosts {
         let name = escape_line(&ghosts.name);
-        if !ghosts.ended.is_empty() {
-            done += &format!("{would_end} what a crash of {name} had left: {}\n", list(&ghosts.ended));
+        if !ghosts.found.ended.is_empty() {
+            done += &format!("{would_end} what a crash of {name} had left: {}\n", list(&ghosts.found.ended));
         }
-        if !ghosts.left.is_empty() {
-            warn(format!("a crash of {name} left processes that can't be ended: {}", list(&ghosts.left)));
-        }
+        ghosts.remaining().map(|text| escape_line(&text)).into_iter().for_each(warn);
     }
     cleaned.problems.into_iter().for_each(warn);
     for record in &cleaned.forgotten {

@@ -7,7 +7,7 @@ use super::routes::Action;
 use crate::error::{Error, Kind};
 use crate::manage;
 use crate::plan::ServerId;
-use crate::registry::Registry;
+use crate::registry::{Ghosts, Registry};
 
 /// Does it. Starting returns when the server is ready, stopping when its tree is empty.
 pub(super) fn act(registry: &Registry, action: Action, id: &ServerId) -> Result<(), Error> {
@@ -53,11 +53,8 @@ pub(super) fn stop_all(registry: &Registry) -> Value {
 /// Ends what crashed runs have left, forgets the servers whose folder is gone.
 pub(super) fn clean(registry: &Registry) -> Value {
     let cleaned = manage::clean(registry, false);
-    let ended: Vec<u32> = cleaned.ghosts.iter().flat_map(|ghosts| ghosts.ended.clone()).collect();
-    let left = cleaned.ghosts.iter().filter(|ghosts| !ghosts.left.is_empty());
-    let left = left.map(|ghosts| {
-        format!("a crash of {} left processes that can't be ended: {:?}", ghosts.name, ghosts.left)
-    });
+    let ended: Vec<u32> = cleaned.ghosts.iter().flat_map(|ghosts| ghosts.found.ended.clone()).collect();
+    let left = cleaned.ghosts.iter().filter_map(Ghosts::remaining);
     let failed: Vec<String> = left.chain(cleaned.failed.iter().map(Error::to_string)).collect();
     let forgotten: Vec<String> = cleaned.forgotten.into_iter().map(|record| record.name).collect();
     json!({ "ended_pids": ended, "forgotten": forgotten, "failed": failed })

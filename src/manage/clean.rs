@@ -3,9 +3,7 @@
 
 use super::stop;
 use crate::error::Error;
-use crate::plan::Spare;
 use crate::registry::{Ghosts, Record, Registry, end_ghosts, is_gone};
-use crate::spare;
 
 /// What was done, or with a dry run would be.
 #[derive(Debug)]
@@ -21,8 +19,7 @@ pub(crate) struct Cleaned {
 
 /// Cleans up; with `dry_run` nothing is ended or forgotten.
 pub(crate) fn clean(registry: &Registry, dry_run: bool) -> Cleaned {
-    let spare = spare::list(&Spare::default());
-    let ghosts = end_ghosts(registry, &|info| spare.spares_pid(info.pid), dry_run);
+    let ghosts = end_ghosts(registry, dry_run);
     let (entries, problems) = registry.list();
     let (mut forgotten, mut failed) = (Vec::new(), Vec::new());
     for record in entries.into_iter().map(|entry| entry.record).filter(is_gone) {

@@ -225,7 +225,7 @@ pub enum StopSignal {
 }
 
 /// What is left running when the tree is killed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Spare {
     /// `--spare NAME`.
     pub(crate) names: Vec<String>,

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::hunt::Found;
 use super::record::Record;
 use super::store::{Problem, Registry};
 use super::whole::UNFINISHED;
 use crate::error::{Error, Kind};
-use crate::plan::ServerId;
+use crate::plan::{ServerId, Spare};
 use crate::sys::files::{self, Access};
 use crate::sys::lock;
 use crate::sys::process::{self, Identity};
@@ -24,6 +25,7 @@ pub(crate) struct Claim {
     registry: Registry,
     lock: File,
     run: String,
+    spare: Spare,
     marker: PathBuf,
     /// Who holds the lock is written down.
     noted: Cell<bool>,
@@ -45,18 +47,32 @@ pub(crate) enum Claiming {
     },
 }
 
-/// What a run's marker says: enough to find what is left of a run that was killed before its first record.
-#[derive(Debug, Serialize, Deserialize)]
+/// No more of a marker is read: a thousand processes.
+const MARKER_BYTES: u64 = 100_000;
+
+/// What a run's marker says: enough to find what is left of a run that was killed before its first record; and once that
+/// was looked for, whom the next one has to look at, whatever has become of the record.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Marker {
     pub(super) boot: Option<String>,
     pub(super) front: Option<Identity>,
+    /// What is left running when the run is ended; not known of one that an older devrun has started.
+    #[serde(default)]
+    pub(super) spare: Option<Spare>,
+    /// Of the server, once somebody was left.
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) left: Vec<Identity>,
+    #[serde(default)]
+    pub(super) in_doubt: Vec<Identity>,
 }
 
 impl Marker {
     /// `None` where the disk was full, or somebody else wrote it.
     pub(super) fn read(path: &Path) -> Option<Self> {
         let mut text = Vec::new();
-        files::open_regular(path, Access::Read).ok()?.take(1000).read_to_end(&mut text).ok()?;
+        files::open_regular(path, Access::Read).ok()?.take(MARKER_BYTES).read_to_end(&mut text).ok()?;
         Self::parse(&text)
     }
 
@@ -64,8 +80,20 @@ impl Marker {
         serde_json::from_slice(text).ok()
     }
 
+    /// The marker of a run of which these are left.
+    pub(super) fn of_left(boot: Option<String>, front: Option<Identity>, name: &str, found: &Found) -> Self {
+        let Found { left, in_doubt, .. } = found.clone();
+        Self { boot, front, spare: None, name: Some(name.to_string()), left, in_doubt }
+    }
+
+    /// Whom an earlier look has left.
+    pub(super) fn left(&self) -> Found {
+        Found { ended: Vec::new(), left: self.left.clone(), in_doubt: self.in_doubt.clone() }
+    }
+
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let mut file = files::open_regular(path, Access::Write)?;
+        file.set_len(0)?;
         file.write_all(&serde_json::to_vec(self)?)
     }
 }
@@ -88,8 +116,8 @@ pub(crate) fn new_run_id() -> String {
 }
 
 impl Registry {
-    /// Takes the server for this run, unless a live tree has it.
-    pub(crate) fn claim(&self, id: &ServerId, run: &str) -> Result<Claiming, Error> {
+    /// Takes the server for this run, which leaves these running, unless a live tree has it.
+    pub(crate) fn claim(&self, id: &ServerId, run: &str, spare: &Spare) -> Result<Claiming, Error> {
         let path = self.server(id).join("lock");
         let failed = |e: io::Error| {
             Error::new(Kind::Internal, format!("{} can't be locked", path.display())).source(e)
@@ -109,7 +137,8 @@ impl Registry {
         };
         let marker = self.live().join(format!("{}.{run}", id.0));
         let (registry, run, noted) = (self.clone(), run.to_string(), Cell::new(false));
-        let claim = Claim { registry, lock, run, marker, noted, previous, problem };
+        let spare = spare.clone();
+        let claim = Claim { registry, lock, run, spare, marker, noted, previous, problem };
         // The lock is worth having on a full disk too. The record will fail there as well, and that is said.
         if let Err(error) = claim.note() {
             tracing::warn!(target: "devrun::registry", %error, "who holds the lock could not be written");
@@ -160,8 +189,9 @@ impl Claim {
     /// Writes down who holds the lock, the marker first: a run that can be seen can be looked for.
     fn note(&self) -> io::Result<()> {
         if !self.noted.get() {
-            Marker { boot: process::boot_id(), front: process::identity(std::process::id()) }
-                .write(&self.marker)?;
+            let (boot, front) = (process::boot_id(), process::identity(std::process::id()));
+            let spare = Some(self.spare.clone());
+            Marker { boot, front, spare, ..Marker::default() }.write(&self.marker)?;
             // The lock file tells it because the record may still be that of the run before.
             (&self.lock).seek(SeekFrom::Start(0))?;
             (&self.lock).write_all(format!("{} {}\n", self.run, std::process::id()).as_bytes())?;

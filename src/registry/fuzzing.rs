@@ -27,7 +27,7 @@ pub(crate) fn notes(bytes: &[u8]) {
     }
     if let Some(marker) = Marker::parse(bytes) {
         let again = serde_json::to_vec(&marker).expect("plain fields");
-        assert!(again.len() > 1000 || Marker::parse(&again).is_some());
+        assert!(Marker::parse(&again).is_some());
     }
 }
 

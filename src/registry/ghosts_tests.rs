@@ -1,8 +1,13 @@
+use super::super::hunt::end_run;
+use super::super::record::Record;
 use super::super::store::tests::{record, registry};
 use super::*;
+use crate::plan::Spare;
 use crate::registry::{Claiming, Phase};
+use crate::sys::process::Process;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// A shell with two children, one of them without any environment. Its output ends when all three are dead.
 struct Tree(Child);
@@ -48,7 +53,9 @@ fn running(run: &str, leader: u32) -> Record {
 
 /// As if front and guard of this run had been killed: the marker and the record are there, the lock is free.
 fn leave(registry: &Registry, record: &Record) {
-    let Claiming::Ours(claim) = registry.claim(&record.id, &record.run).unwrap() else { panic!("held") };
+    let Claiming::Ours(claim) = registry.claim(&record.id, &record.run, &Spare::default()).unwrap() else {
+        panic!("held")
+    };
     claim.write(record).unwrap();
     drop(claim);
     mark_as_dead(registry, record);
@@ -59,12 +66,12 @@ fn mark_as_dead(registry: &Registry, record: &Record) {
     let front = Some(Identity { pid: u32::MAX >> 1, start: 1, inode: None });
     let path = registry.live().join(format!("{}.{}", record.id.0, record.run));
     fs::remove_file(&path).unwrap();
-    Marker { boot: process::boot_id(), front }.write(&path).unwrap();
+    Marker { boot: process::boot_id(), front, ..Marker::default() }.write(&path).unwrap();
     crate::testing::eventually("the lock is free", || !registry.is_live(&record.id));
 }
 
 fn end_all(registry: &Registry) -> Vec<Ghosts> {
-    end_ghosts(registry, &|_| false, false)
+    end_ghosts(registry, false)
 }
 
 #[test]
@@ -75,11 +82,14 @@ fn the_whole_tree_is_ended_and_the_next_look_finds_nothing() {
         let tree = Tree::start(Some(&run), ignore);
         let pids = tree.pids();
         leave(&registry, &running(&run, tree.0.id()));
-        assert_eq!(end_ghosts(&registry, &|_| false, true)[0].ended, pids, "dry: named");
+        assert_eq!(end_ghosts(&registry, true)[0].found.ended, pids, "dry: named");
         assert_eq!(tree.pids(), pids, "dry: not touched");
         let ended = end_all(&registry);
         assert_eq!(ended.len(), 1);
-        assert_eq!((&*ended[0].name, &ended[0].ended, &ended[0].left), ("server-7", &pids, &vec![]));
+        assert_eq!(
+            (&*ended[0].name, &ended[0].found),
+            ("server-7", &Found { ended: pids.clone(), ..Found::default() })
+        );
         assert!(end_all(&registry).is_empty());
         assert!(pids.iter().all(|pid| process::info(*pid).is_none_or(|info| info.state == 'Z')));
     }
@@ -95,7 +105,7 @@ fn a_member_started_after_the_last_look_is_found_by_its_environment() {
     leader.kill().unwrap();
     leader.wait().unwrap();
     leave(&registry, &record);
-    assert_eq!(end_all(&registry)[0].ended, pids);
+    assert_eq!(end_all(&registry)[0].found.ended, pids);
 }
 
 #[test]
@@ -129,8 +139,11 @@ fn strangers_live() {
 fn a_living_run_and_the_spared_are_left_alone() {
     let (_folder, registry) = registry();
     let tree = Tree::start(Some("living-run"), false);
-    let record = running("living-run", tree.0.id());
-    let Claiming::Ours(claim) = registry.claim(&record.id, &record.run).unwrap() else { panic!("held") };
+    let of_names = Spare { names: vec!["sh".into(), "sleep".into()], kill_all: false };
+    let record = Record { spare: Some(of_names), ..running("living-run", tree.0.id()) };
+    let Claiming::Ours(claim) = registry.claim(&record.id, &record.run, &Spare::default()).unwrap() else {
+        panic!("held")
+    };
     claim.write(&record).unwrap();
     assert!(end_all(&registry).is_empty());
     drop(claim);
@@ -138,8 +151,7 @@ fn a_living_run_and_the_spared_are_left_alone() {
     assert!(end_all(&registry).is_empty(), "the front lives, and only the lock was lost");
     mark_as_dead(&registry, &record);
     let pids = tree.pids();
-    let spared = |info: &Info| pids.contains(&info.pid);
-    assert!(end_ghosts(&registry, &spared, false).is_empty());
+    assert!(end_all(&registry).iter().all(|ghosts| ghosts.found.ended.is_empty()));
     assert_eq!(tree.pids(), pids);
 }
 
@@ -188,7 +200,7 @@ fn a_stranger_with_the_pid_and_the_start_time_of_the_command_lives() {
         let record = Record { state: Phase::Ready, members: vec![leader], ..identities };
         leave(&registry, &record);
         assert!(end_all(&registry).is_empty());
-        assert_eq!(end_run(&record, &|_| false), (vec![], vec![]));
+        assert_eq!(end_run(&record), Found::default());
         assert!(is_alive(&process::identity(stranger.id()).unwrap()));
     }
     end(stranger);
@@ -211,5 +223,70 @@ fn after_a_crash_of_many_one_look_at_all_processes_is_enough() {
     assert!(end_all(&registry).is_empty());
     let took = begin.elapsed();
     assert!(took < 100 * one_look + Duration::from_millis(500), "{took:?}, one look takes {one_look:?}");
+    assert!(markers(&registry).is_empty());
+}
+
+#[test]
+fn who_is_left_is_looked_at_by_each_start_whatever_becomes_of_the_record() {
+    let (_folder, registry) = registry();
+    let start = || Command::new("sleep").arg("300").stdin(Stdio::null()).spawn().unwrap();
+    let [left, mut doubtful] = [(); 2].map(|()| start());
+    let identity = |child: &Child| process::identity(child.id()).unwrap();
+    leave(&registry, &record(7, "left-run"));
+    let path = markers(&registry).remove(0).path;
+    let found = Found { ended: vec![], left: vec![identity(&left)], in_doubt: vec![identity(&doubtful)] };
+    Marker::of_left(process::boot_id(), None, "shop", &found).write(&path).unwrap();
+    let Claiming::Ours(next) = registry.claim(&record(7, "").id, "next-run", &Spare::default()).unwrap()
+    else {
+        panic!("held")
+    };
+    next.end(&record(7, "next-run")).unwrap();
+    drop(next);
+    crate::testing::eventually("the lock is free", || !registry.is_live(&record(7, "").id));
+    let again = |dry_run| end_ghosts(&registry, dry_run).remove(0);
+    assert_eq!(again(true), Ghosts { name: "shop".into(), found: found.clone(), again: true }, "dry");
+    let after = again(false);
+    assert_eq!(after.found, Found { ended: vec![left.id()], left: vec![], in_doubt: found.in_doubt });
+    assert!(after.remaining().unwrap().starts_with("a crash of shop may have left: "));
+    assert!(doubtful.try_wait().unwrap().is_none(), "who is in doubt is only named");
+    doubtful.kill().unwrap();
+    [left, doubtful].iter_mut().for_each(|child| drop(child.wait().unwrap()));
+    assert!(end_all(&registry).is_empty() && !path.exists(), "nobody is left");
+}
+
+#[test]
+fn the_first_process_is_never_a_member() {
+    let first = process::identity(1);
+    let record = Record { front: first, guard: first, leader: first, ..record(7, "first") };
+    assert!(Run::of(&record).known.is_empty());
+}
+
+#[test]
+fn the_number_of_a_session_that_is_anothers_by_now_is_not_the_runs() {
+    let (_folder, registry) = registry();
+    let tree = Tree::start(Some("session-run"), false);
+    let leader = process::identity(tree.0.id()).unwrap();
+    let names = Spare { names: vec![], kill_all: false };
+    let session = process::info(tree.0.id()).unwrap().sid;
+    let record = Record { sessions: vec![session], spare: Some(names), ..running("session-run", leader.pid) };
+    // A run that began before the session did which has its number now.
+    let older = Record { leader: Some(Identity { start: 0, ..leader }), ..record.clone() };
+    assert_eq!(Run::of(&record).own_sessions(), [session]);
+    assert!(Run::of(&older).own_sessions().is_empty());
+    drop((registry, tree));
+}
+
+#[test]
+fn the_marker_of_a_run_of_a_newer_devrun_stays() {
+    let (_folder, registry) = registry();
+    let record = record(7, "newer-run");
+    leave(&registry, &record);
+    let path = registry.server(&record.id).join("server.json");
+    let newer = String::from_utf8(record.to_json()).unwrap().replace("\"version\":1", "\"version\":999");
+    fs::write(&path, newer).unwrap();
+    assert!(end_all(&registry).is_empty());
+    assert_eq!(markers(&registry).len(), 1);
+    fs::write(&path, record.to_json()).unwrap();
+    assert!(end_all(&registry).is_empty());
     assert!(markers(&registry).is_empty());
 }

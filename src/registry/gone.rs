@@ -89,6 +89,7 @@ fn forget_gone(registry: &Registry) -> Vec<Record> {
 mod tests {
     use super::super::store::tests::{record, registry};
     use super::*;
+    use crate::plan::Spare;
     use crate::registry::{Claiming, Phase, Text};
     use std::path::Path;
 
@@ -118,7 +119,9 @@ mod tests {
         let here = files::device(folder.path());
         let missing = folder.path().join("missing");
         for record in [of_folder(7, &missing, here), of_folder(8, folder.path(), here)] {
-            let Claiming::Ours(claim) = registry.claim(&record.id, "aa").unwrap() else { panic!("held") };
+            let Claiming::Ours(claim) = registry.claim(&record.id, "aa", &Spare::default()).unwrap() else {
+                panic!("held")
+            };
             claim.end(&record).unwrap();
         }
         let damaged = registry.server(&record(9, "aa").id);
@@ -136,7 +139,9 @@ mod tests {
         let (folder, registry) = registry();
         let record = of_folder(7, &folder.path().join("missing"), files::device(folder.path()));
         let running = Record { state: Phase::Ready, boot: None, ..record };
-        let Claiming::Ours(claim) = registry.claim(&running.id, "aa").unwrap() else { panic!("held") };
+        let Claiming::Ours(claim) = registry.claim(&running.id, "aa", &Spare::default()).unwrap() else {
+            panic!("held")
+        };
         claim.write(&running).unwrap();
         assert!(forget_gone(&registry).is_empty());
         assert!(registry.forget(&running).unwrap_err().what().contains("runs"));

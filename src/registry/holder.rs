@@ -53,6 +53,7 @@ fn state(identity: &Identity) -> Option<(u32, char)> {
 mod tests {
     use super::super::store::tests::{record, registry};
     use super::*;
+    use crate::plan::Spare;
     use crate::registry::{Claiming, Phase, Record};
     use std::process::{Command, Stdio};
 
@@ -64,7 +65,9 @@ mod tests {
         let (_folder, registry) = registry();
         let id = record(7, "aa").id;
         assert_eq!(holder_state(&registry, &id), None);
-        let Claiming::Ours(claim) = registry.claim(&id, "aa").unwrap() else { panic!("held") };
+        let Claiming::Ours(claim) = registry.claim(&id, "aa", &Spare::default()).unwrap() else {
+            panic!("held")
+        };
         assert_eq!(holder_state(&registry, &id), Some(Holder::Runs), "this process, by the lock alone");
         let start = || Command::new("sleep").arg("300").stdin(Stdio::null()).spawn().unwrap();
         let mut both = [start(), start()];

@@ -1,18 +1,18 @@
 //! The record of one server as it stands on disk. Data and its checking only: nothing here reads or writes it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::redact::redacted;
+use super::text::Text;
 use crate::event::Exit;
-use crate::plan::{Plan, Port, PortSet, ServerId};
-use crate::sys::files::{self, os_string};
-use crate::sys::process::Identity;
+use crate::plan::{Plan, Port, PortSet, ServerId, Spare};
+use crate::sys;
+use crate::sys::files;
+use crate::sys::process::{self, Identity};
 
 /// The version that this devrun writes, and the highest that it reads.
 const VERSION: u32 = 1;
@@ -57,6 +57,13 @@ pub(crate) struct Record {
     pub(crate) front: Option<Identity>,
     pub(crate) guard: Option<Identity>,
     pub(crate) leader: Option<Identity>,
+    /// The sessions in which it runs, by number: the front's, and the guard's where there is a terminal between. Not
+    /// known of a run that an older devrun has started.
+    #[serde(default)]
+    pub(crate) sessions: Vec<u32>,
+    /// What is left running when it is ended, likewise.
+    #[serde(default)]
+    pub(super) spare: Option<Spare>,
     /// Of the last look; a tree changes all the time.
     #[serde(default)]
     pub(crate) members: Vec<Identity>,
@@ -174,6 +181,8 @@ impl Record {
             front: None,
             guard: None,
             leader: None,
+            sessions: Vec::new(),
+            spare: Some(plan.spare.clone()),
             members: Vec::new(),
             started_at: now,
             changed_at: now,
@@ -186,6 +195,19 @@ impl Record {
             stop_ms: u64::try_from(plan.stop.timeout.as_millis()).unwrap_or(u64::MAX),
             exit: None,
         }
+    }
+
+    /// Notes that this process has started the command under this guard.
+    pub(crate) fn started(&mut self, guard: u32, leader: u32) {
+        self.front = process::identity(std::process::id());
+        self.guard = process::identity(guard);
+        self.leader = process::identity(leader);
+        self.sessions = process::info(guard).map(|guard| guard.sid).into_iter().collect();
+        self.sessions.push(sys::own_session());
+        self.sessions.dedup();
+        self.enter(Phase::Starting);
+        (self.ready_ms, self.reason, self.next_start_at) = (None, None, None);
+        self.healthy = None;
     }
 
     /// Moves the run to another phase, now.
@@ -241,80 +263,11 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// An argument or a path. In JSON a string, in which a byte that is no UTF-8 is `\xNN` and a backslash is `\\`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub(crate) struct Text(pub(crate) OsString);
-
-impl Text {
-    /// For people.
-    pub(crate) fn lossy(&self) -> Cow<'_, str> {
-        self.0.to_string_lossy()
-    }
-}
-
-impl From<Text> for String {
-    fn from(text: Text) -> String {
-        encoded(&text.0)
-    }
-}
-
-impl TryFrom<String> for Text {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        decoded(&text).map(Text).ok_or_else(|| format!("a backslash that leads nowhere: {text}"))
-    }
-}
-
-fn encoded(text: &OsStr) -> String {
-    text.as_encoded_bytes().utf8_chunks().fold(String::new(), |mut out, chunk| {
-        out.push_str(&chunk.valid().replace('\\', r"\\"));
-        chunk.invalid().iter().for_each(|byte| out.push_str(&format!(r"\x{byte:02x}")));
-        out
-    })
-}
-
-fn decoded(text: &str) -> Option<OsString> {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        bytes.extend(before.as_bytes());
-        rest = match after.strip_prefix('\\') {
-            Some(after) => {
-                bytes.push(b'\\');
-                after
-            }
-            None => {
-                let hex = after.strip_prefix('x')?;
-                let digits = hex.get(..2).filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-                bytes.push(u8::from_str_radix(digits, 16).ok()?);
-                &hex[2..]
-            }
-        };
-    }
-    bytes.extend(rest.as_bytes());
-    Some(os_string(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn any_argument_survives_the_way_to_disk_and_back() {
-        for bytes in [&b""[..], b"plain", br"C:\x41", b"\\", b"caf\xe9 \xff\xfe", "né\n\u{202e}".as_bytes()]
-        {
-            let text = Text(os_string(bytes.to_vec()));
-            let json = serde_json::to_string(&text).unwrap();
-            assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text, "{json}");
-        }
-        for wrong in [r#""\\q""#, r#""\\""#, r#""\\x4""#, r#""\\x+4""#, r#""\\xé""#] {
-            assert!(serde_json::from_str::<Text>(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn only_a_run_that_ended_well_is_stopped_once_dead() {
@@ -326,16 +279,6 @@ mod tests {
 
     proptest! {
         #![proptest_config(crate::testing::properties())]
-
-        #[test]
-        fn every_argument_survives_and_every_text_of_others_is_refused_or_one(bytes: Vec<u8>, other in ".*|(\\\\[x\\\\]?[0-9a-f+ ]{0,3}.?){1,4}") {
-            let text = Text(os_string(bytes));
-            let written = String::from(text.clone());
-            prop_assert_eq!(Text::try_from(written), Ok(text));
-            if let Ok(read) = Text::try_from(other) {
-                prop_assert_eq!(Text::try_from(String::from(read.clone())), Ok(read));
-            }
-        }
 
         #[test]
         fn a_damaged_record_is_refused_in_words(cut in 0.0..1.0, at in 0.0..1.0, byte: u8, junk: Vec<u8>) {

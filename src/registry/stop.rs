@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::ghosts::{end_run, wait_for_exit};
+use super::hunt::{end_run, wait_for_exit};
 use super::record::Record;
 use super::store::Registry;
 use crate::error::{Error, Kind};
@@ -41,7 +41,7 @@ pub(crate) fn stop(registry: &Registry, record: &Record) -> Result<(), Error> {
     }
     let both: Vec<&Process> = front.iter().chain(&guard).collect();
     if both.is_empty() || record.hosted || !wait_for_exit(&both, record.stop_timeout() + PATIENCE) {
-        end_run(record, &|_| false);
+        end_run(record);
     }
     match registry.live_run(&record.id) {
         Some(run) if run == record.run => Err(failed("its processes do not end".into())),

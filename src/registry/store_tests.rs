@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::Spare;
 use crate::registry::{Claiming, Phase, new_run_id};
 use crate::sys::process;
 use crate::sys::testing::{mode, set_mode, symlink};
@@ -23,7 +24,7 @@ pub(crate) fn record(number: u64, run: &str) -> Record {
 }
 
 fn claim(registry: &Registry, id: &ServerId, run: &str) -> crate::registry::Claim {
-    match registry.claim(id, run).unwrap() {
+    match registry.claim(id, run, &Spare::default()).unwrap() {
         Claiming::Ours(claim) => claim,
         Claiming::Held { .. } => panic!("held"),
     }
@@ -53,7 +54,7 @@ fn one_claim_at_a_time_and_the_second_hears_of_the_first() {
     assert_eq!(registry.live_record(&written.id), None, "nothing is written yet");
     first.write(&written).unwrap();
     assert_eq!(registry.live_record(&written.id), Some(written.clone()));
-    let Claiming::Held { run, front } = registry.claim(&written.id, "bb").unwrap() else {
+    let Claiming::Held { run, front } = registry.claim(&written.id, "bb", &Spare::default()).unwrap() else {
         panic!("not held")
     };
     assert_eq!((run.as_deref(), front), (Some("aa"), Some(std::process::id())));
@@ -223,7 +224,7 @@ fn a_thousand_records_are_listed_soon_and_cost_a_start_nothing() {
         fs::write(registry.server(&record.id).join("server.json"), record.to_json()).unwrap();
     }
     crate::testing::takes_at_most(Duration::from_millis(100), || {
-        assert!(crate::registry::end_ghosts(&registry, &|_| false, false).is_empty());
+        assert!(crate::registry::end_ghosts(&registry, false).is_empty());
     });
     let start = Instant::now();
     assert_eq!(registry.list().0.len(), 1000);
@@ -238,7 +239,7 @@ fn what_a_run_left_that_was_killed_while_it_wrote_goes_with_the_next_claim() {
     let unfinished = registry.server(&id).join(".server.json.a1B2c3");
     fs::write(&unfinished, "{\"versi").unwrap();
     crate::testing::eventually("the lock is free", || {
-        matches!(registry.claim(&id, "bb"), Ok(Claiming::Ours(_)))
+        matches!(registry.claim(&id, "bb", &Spare::default()), Ok(Claiming::Ours(_)))
     });
     assert!(!unfinished.exists() && registry.server(&id).join("lock").exists());
 }

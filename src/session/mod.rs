@@ -17,7 +17,7 @@ use crate::lifecycle::Ended;
 use crate::plan::{Plan, Port, PortSet};
 use crate::ports::{self, Leases};
 use crate::registry::{Claim, Claiming, Phase, Record, Registry, end_run, new_run_id, now_ms, sweep};
-use crate::sys::{self, SpareList, Tree, process};
+use crate::sys::{self, Tree, process};
 
 /// Of so many last starts the time to readiness is kept.
 const STARTUPS: usize = 10;
@@ -31,6 +31,8 @@ pub(crate) struct Session {
     url: String,
     record: Record,
     asks_health: bool,
+    /// Some of it could not be ended.
+    has_left: bool,
     /// A failed write that nobody has been told of.
     unsaid: Option<Error>,
     /// A failed write was said.
@@ -60,12 +62,12 @@ impl Session {
             }
         };
         if let Some(registry) = &registry {
-            say::ghosts(registry, plan, say);
+            say::ghosts(registry, say);
         }
         let outer = std::env::var("DEVRUN_ID").ok();
         let mut run = new_run_id();
         let mut claim = None;
-        match registry.as_ref().map(|registry| registry.claim(&plan.id, &run)) {
+        match registry.as_ref().map(|registry| registry.claim(&plan.id, &run, &plan.spare)) {
             Some(Ok(Claiming::Ours(ours))) => claim = Some(ours),
             // A devrun in the script that another devrun runs: one server, and the outer one keeps its record.
             Some(Ok(Claiming::Held { run: Some(held), .. })) if Some(&held) == outer.as_ref() => run = held,
@@ -86,7 +88,6 @@ impl Session {
         if let Some(previous) = claim.as_ref().and_then(Claim::previous) {
             record.startups.clone_from(&previous.startups);
         }
-        let asks_health = plan.health.is_some();
         Ok(Opened::Ours(Box::new(Self {
             registry,
             claim,
@@ -94,7 +95,8 @@ impl Session {
             leases,
             url,
             record,
-            asks_health,
+            asks_health: plan.health.is_some(),
+            has_left: false,
             unsaid: None,
             warned: false,
             forgotten: None,
@@ -143,12 +145,7 @@ impl Session {
     /// `hosted`: this process is a program that uses the library.
     pub(crate) fn started(&mut self, tree: &Tree, hosted: bool, say: &mut dyn FnMut(Event)) {
         self.record.hosted = hosted;
-        self.record.front = process::identity(std::process::id());
-        self.record.guard = process::identity(tree.guard());
-        self.record.leader = process::identity(tree.leader());
-        self.record.enter(Phase::Starting);
-        (self.record.ready_ms, self.record.reason, self.record.next_start_at) = (None, None, None);
-        self.record.healthy = None;
+        self.record.started(tree.guard(), tree.leader());
         self.write();
         self.say_news(say);
         if let Some(registry) = self.registry.as_ref().filter(|_| self.forgotten.is_none()) {
@@ -246,19 +243,25 @@ impl Session {
 
     fn close(&mut self, phase: Phase) {
         self.record.enter(phase);
+        // Whoever is left is looked for once more by the next start.
+        let end = if self.has_left { Claim::write } else { Claim::end };
         if let Some(claim) = &self.claim
-            && let Err(error) = claim.end(&self.record)
+            && let Err(error) = end(claim, &self.record)
         {
             tracing::warn!(target: "devrun::session", %error, "the record could not be written");
         }
     }
 
     /// The guard was killed: whatever of this run is not below it any more is found by the record.
-    pub(crate) fn hunt(&self, spare: &SpareList) {
+    pub(crate) fn hunt(&mut self) {
         if self.claim.is_some() {
-            let (ended, left) = end_run(&self.record, &|info| spare.spares_pid(info.pid));
-            tracing::info!(target: "devrun::session", ?ended, ?left, "looked for what the guard left");
+            self.has_left = !end_run(&self.record).left.is_empty();
         }
+    }
+
+    /// The sessions in which it runs.
+    pub(crate) fn sessions(&self) -> &[u32] {
+        &self.record.sessions
     }
 
     pub(crate) fn has_reservation(&self) -> bool {

@@ -104,7 +104,7 @@ pub(crate) struct Spawn {
 pub(crate) struct SpareList {
     /// Names that are spared in whatever session they are.
     pub(crate) always: Vec<Vec<u8>>,
-    /// Names that are spared only when they lead a session of their own making.
+    /// Names that are spared only in a session that is none of the run's own.
     pub(crate) own_session: Vec<Vec<u8>>,
 }
 

@@ -3,7 +3,11 @@
 
 use std::time::Duration;
 
-use crate::support::{Ended, LIMIT, Proc, Running, SOON, Scratch, Signal, eventually, kill, kill_group};
+use crate::support::{
+    Ended, LIMIT, Proc, Pty, Running, SOON, Scratch, Signal, copy_program, eventually, kill, kill_group,
+};
+
+const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
 
 /// Kills front and guard so that neither can end the tree, and returns once both are gone.
 pub fn kill_both(scratch: &Scratch, run: &mut Running) {
@@ -124,4 +128,165 @@ fn a_process_that_only_looks_like_a_ghost_lives() {
     assert!(!living.has_ended(), "whoever listens on the port is not a ghost");
     kill_group(living.pid(), Signal::KILL);
     living.ended(Duration::from_secs(2));
+}
+
+/// A script that starts programs of these names as it says, and notes their pids; each is a shell or just sleeps.
+fn script(scratch: &Scratch, names: &[&str], lines: &str) {
+    for name in names {
+        copy_program(if *name == "code" { "/bin/sh" } else { "/bin/sleep" }, scratch.project().join(name));
+    }
+    scratch.write("app.sh", &format!("trap '' HUP\n{lines}\nwait\n"));
+}
+
+/// The process that the script has noted under this name.
+fn noted(scratch: &Scratch, name: &str) -> u32 {
+    eventually(SOON, || {
+        let notes = std::fs::read_to_string(scratch.project().join("pids")).unwrap_or_default();
+        let pid = notes.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        pid.ok_or(format!("no {name} in {notes}"))
+    })
+}
+
+fn run_script(scratch: &Scratch, options: &str) -> Running {
+    let options =
+        options.split_whitespace().chain(["--ready", "none", "--name", "shop", "--", "sh", "app.sh"]);
+    let mut run = Running::spawn(scratch.devrun(options));
+    // By then there is a record of it.
+    run.ready();
+    run
+}
+
+/// Starts another server in another session, and returns what is said.
+fn start_another(scratch: &Scratch, options: &str) -> String {
+    let mut command = scratch.command("setsid");
+    command.args(["--wait", DEVRUN]).args(options.split_whitespace());
+    command.args(["--ready", "none", "--name", "other", "--", "true"]);
+    Running::spawn(command).outcome(SOON).stderr
+}
+
+fn lives(pid: u32) -> bool {
+    Proc::of(pid).is_some()
+}
+
+#[test]
+fn what_was_started_in_the_runs_own_session_is_a_ghost_whatever_its_name() {
+    let scratch = Scratch::new();
+    script(&scratch, &["turbo"], "./turbo 300 & echo turbo $! >>pids");
+    let mut run = run_script(&scratch, "");
+    let turbo = noted(&scratch, "turbo");
+    kill_both(&scratch, &mut run);
+    assert!(lives(turbo), "or this test proves nothing");
+    let said = start_another(&scratch, "");
+    assert!(said.contains("ended what a crash of shop"), "{said}");
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
+fn with_a_terminal_between_the_guards_session_is_the_runs_own() {
+    for front_too in [true, false] {
+        let scratch = Scratch::new();
+        script(&scratch, &["turbo"], "./turbo 300 & echo turbo $! >>pids");
+        let pty = Pty::bash(&scratch);
+        pty.type_in(&format!("{DEVRUN} --log --ready none --name shop -- sh app.sh\n"));
+        let turbo = noted(&scratch, "turbo");
+        let of_name = |name: &str| scratch.alive().into_iter().find(|found| found.comm == name).unwrap().pid;
+        if front_too {
+            kill_front_and_guard(&scratch, of_name("devrun"));
+            eventually(SOON, || {
+                match lives(turbo) && !scratch.alive().iter().any(|found| found.comm == "devrun") {
+                    true => Ok(()),
+                    false => Err("the front lives".to_string()),
+                }
+            });
+            let said = start_another(&scratch, "");
+            assert!(said.contains("ended what a crash of shop"), "{said}");
+        } else {
+            kill(of_name("tree-guard"), Signal::KILL);
+        }
+        eventually(
+            LIMIT,
+            || if lives(turbo) { Err(format!("turbo lives; {}", pty.screen())) } else { Ok(()) },
+        );
+    }
+}
+
+#[test]
+fn neither_what_is_spared_nor_what_that_has_started_is_a_ghost() {
+    let scratch = Scratch::new();
+    let editor = "setsid ./code -c 'echo code $$ >>pids; ./in-editor 300 & echo in-editor $! >>pids; wait' &";
+    script(
+        &scratch,
+        &["code", "in-editor", "other"],
+        &format!("{editor}\n./other 300 & echo other $! >>pids"),
+    );
+    let mut run = run_script(&scratch, "");
+    let [code, in_editor, other] = ["code", "in-editor", "other"].map(|name| noted(&scratch, name));
+    kill_both(&scratch, &mut run);
+    assert!(lives(other), "or this test proves nothing");
+    let said = start_another(&scratch, "");
+    assert!(said.contains(&format!("had left: 1 process ({other})")), "{said}");
+    assert_eq!((lives(code), lives(in_editor), lives(other)), (true, true, false), "{said}");
+}
+
+#[test]
+fn what_is_left_running_is_what_the_crashed_run_was_told_to_whoever_cleans_up() {
+    type Case = (&'static str, &'static str, bool);
+    let cases: [Case; 5] = [
+        ("--spare keepme", "", true),
+        ("--spare keepme", "--kill-all", true),
+        ("", "--kill-all", true),
+        ("--kill-all", "", false),
+        ("--kill-all", "--spare keepme", false),
+    ];
+    for (of_run, of_next, expected) in cases {
+        let scratch = Scratch::new();
+        let name = if of_run.contains("keepme") { "./keepme" } else { "setsid ./firefox" };
+        let lines = format!("{name} 300 & echo kept $! >>pids; ./other 300 & echo other $! >>pids");
+        script(&scratch, &["keepme", "firefox", "other"], &lines);
+        let mut run = run_script(&scratch, of_run);
+        let [kept, other] = ["kept", "other"].map(|name| noted(&scratch, name));
+        kill_both(&scratch, &mut run);
+        let said = if expected && of_next.is_empty() {
+            Running::spawn(scratch.devrun(["clean"])).outcome(SOON).stdout
+        } else {
+            start_another(&scratch, of_next)
+        };
+        assert!(!lives(other), "{of_run}, then {of_next}: {said}");
+        assert_eq!(lives(kept), expected, "{of_run}, then {of_next}: {said}");
+    }
+}
+
+#[test]
+fn what_may_be_spared_is_left_and_named_and_can_be_found_again() {
+    let scratch = Scratch::new();
+    script(
+        &scratch,
+        &["turbo", "other"],
+        "./turbo 300 & echo turbo $! >>pids; ./other 300 & echo other $! >>pids",
+    );
+    let mut run = run_script(&scratch, "");
+    let [turbo, other] = ["turbo", "other"].map(|name| noted(&scratch, name));
+    kill_both(&scratch, &mut run);
+    // As an older devrun has written it.
+    let path = scratch.record_path();
+    let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for newer in ["sessions", "spare"] {
+        assert!(record.as_object_mut().unwrap().remove(newer).is_some(), "{newer}: {record}");
+    }
+    std::fs::write(&path, record.to_string()).unwrap();
+    let said = start_another(&scratch, "");
+    assert_eq!((lives(turbo), lives(other)), (true, false), "{said}");
+    let named = format!("a crash of shop may have left: {turbo} (turbo)");
+    assert!(said.contains(&named), "{said}");
+    assert!(!start_another(&scratch, "").contains("may have left"), "a start says it once");
+    let clean = Running::spawn(scratch.devrun(["clean"])).outcome(SOON);
+    assert!(clean.stderr.contains(&named) && lives(turbo), "{clean}");
+    kill(turbo, Signal::KILL);
+    scratch.assert_dead(LIMIT);
+    start_another(&scratch, "");
+    assert_eq!(
+        std::fs::read_dir(scratch.state().join("live")).unwrap().count(),
+        0,
+        "nothing to look for any more"
+    );
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::{
     Ended, Fixture, LIMIT, Proc, Pty, Running, SOON, Scratch, Signal, copy_program, eventually,
-    fixture_program, get, kill, listens,
+    fixture_program, get, kill, listens, words, write_program,
 };
 
 const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
@@ -115,4 +115,54 @@ fn a_spared_program_that_leaves_last_does_not_keep_devrun() {
     assert_eq!(run.ended(Duration::from_secs(3)), Ended::Status(3));
     let port = fixture.port().unwrap_or(1);
     assert!(!listens("127.0.0.1", port));
+}
+
+#[test]
+fn what_open_has_started_outlives_a_killed_guard() {
+    // The program that is asked to show the page may be the browser, or start it and leave.
+    for launcher in ["exec ./mybrowser 300", "setsid ./mybrowser 300 &", "./mybrowser 300 &"] {
+        let scratch = Scratch::new();
+        copy_program("/bin/sleep", scratch.project().join("mybrowser"));
+        let browser = scratch.project().join("show");
+        write_program(&browser, launcher);
+        let fixture = scratch.fixture("shape=own-session");
+        let mut command = scratch.devrun(words("--open", &fixture));
+        let mut run = Running::spawn({
+            command.env("BROWSER", &browser);
+            command
+        });
+        run.ready();
+        let of_name = |name: &str| scratch.alive().into_iter().find(|found| found.comm == name);
+        let browser = eventually(SOON, || of_name("mybrowser").ok_or("no browser".to_string()));
+        assert_ne!(browser.ppid, run.pid(), "{launcher}: it is nothing to devrun");
+        kill(of_name("tree-guard").expect("the guard").pid, Signal::KILL);
+        run.ended(SOON);
+        let alive = scratch.alive();
+        assert_eq!(alive, of_name("mybrowser").into_iter().collect::<Vec<_>>(), "{launcher}");
+        assert_eq!(alive.len(), 1, "{launcher}: {}", run.stderr());
+    }
+}
+
+#[test]
+fn a_killed_guard_of_the_server_leaves_the_chained_command_the_time_to_end() {
+    let scratch = Scratch::new();
+    let server = scratch.fixture("shape=plain");
+    let then = "trap 'echo ended in order; exit 3' TERM; echo then-runs; while :; do sleep 0.05; done";
+    let args = ["--then", then].map(str::to_string).into_iter().chain(words("", &server));
+    let mut run = Running::spawn(scratch.devrun(args));
+    eventually(SOON, || match run.stdout().contains("then-runs") {
+        true => Ok(()),
+        false => Err(run.stderr()),
+    });
+    let mut guards: Vec<_> = scratch
+        .alive()
+        .into_iter()
+        .filter(|found| found.comm == "tree-guard")
+        .map(|found| found.pid)
+        .collect();
+    guards.sort_unstable();
+    kill(guards[0], Signal::KILL);
+    run.ended(SOON);
+    assert!(run.stdout().contains("ended in order"), "{} {}", run.stdout(), run.stderr());
+    scratch.assert_dead(LIMIT);
 }

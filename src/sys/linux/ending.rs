@@ -13,15 +13,17 @@ use crate::sys::SpareList;
 use crate::sys::unix::group::{self, Group};
 
 impl SpareList {
-    /// Whether the process is left running, for those who are not above it in its session.
-    pub(crate) fn spares_pid(&self, pid: u32) -> bool {
-        Pid::from_raw(pid.cast_signed()).is_some_and(|pid| self.spares(pid, None))
+    /// Whether the process is left running, which is of a run whose own sessions have these numbers.
+    pub(crate) fn spares_pid(&self, pid: u32, sessions: &[u32]) -> bool {
+        let sessions: Vec<Group> = sessions.iter().map(|session| session.cast_signed()).collect();
+        Pid::from_raw(pid.cast_signed()).is_some_and(|pid| self.spares(pid, &sessions))
     }
 
     /// Whether this process is left running. Names are the executable's and the one it goes by, never argv:
     /// that is for everybody to write.
-    pub(super) fn spares(&self, pid: Pid, session: Option<Group>) -> bool {
-        let of_another_session = || group::session_of(pid.as_raw_nonzero().get()) != session;
+    pub(super) fn spares(&self, pid: Pid, own: &[Group]) -> bool {
+        let session = || group::session_of(pid.as_raw_nonzero().get());
+        let of_another_session = || !session().is_some_and(|session| own.contains(&session));
         // Mostly this is answered by one system call.
         if self.always.is_empty() && (self.own_session.is_empty() || !of_another_session()) {
             return false;
@@ -88,14 +90,17 @@ pub(super) fn ask(
     signal: Signal,
     skip_group: Option<Group>,
     spare: &SpareList,
-    session: Option<Group>,
+    own: &[Group],
     signalled: &mut Signalled,
 ) {
     for _ in 0..5 {
         let mut found = false;
         walk::each_member(root, &mut |pid, fd| {
-            if signalled.contains(pid) || spare.spares(pid, session) {
+            if signalled.contains(pid) {
                 return true;
+            }
+            if spare.spares(pid, own) {
+                return false; // nor is what is below it ours
             }
             signalled.insert(pid);
             found = true;
@@ -149,24 +154,28 @@ pub(super) struct Round {
     pub(super) refused: u32,
 }
 
-/// Sends SIGKILL to every child of ours that is not spared. A child that was not waited for keeps its pid, so no
-/// stranger can be hit; what it started becomes our child when it goes and is met by the next round.
+/// Sends SIGKILL to every child of ours that is not spared and none of `others`. A child that was not waited for keeps
+/// its pid, so no stranger can be hit; what it started becomes our child when it goes and is met by the next round.
 ///
 /// Not if it stays: the system does not let us kill it, or it hangs in the kernel, which only those suspect who are
 /// `impatient`. Then all below it are killed.
 pub(super) fn kill_children(
     me: Pid,
+    others: &[Pid],
     spare: &SpareList,
-    session: Option<Group>,
+    own: &[Group],
     killed: &mut Killed,
     impatient: bool,
 ) -> Round {
     let mut round = Round::default();
     walk::each_child(me, &mut |pid| {
+        if others.contains(&pid) {
+            return;
+        }
         let mut stays = impatient;
         if killed.children.contains(pid) {
             round.going += 1;
-        } else if spare.spares(pid, session) {
+        } else if spare.spares(pid, own) {
             round.spared += 1;
             return;
         } else if rustix::process::kill_process(pid, Signal::KILL).is_err() {
@@ -178,22 +187,16 @@ pub(super) fn kill_children(
             round.killed += i32::from(killed.counted.insert(pid));
         }
         if stays {
-            kill_below(pid, spare, session, &mut killed.counted, &mut round);
+            kill_below(pid, spare, own, &mut killed.counted, &mut round);
         }
     });
     round
 }
 
 /// Sends SIGKILL to every descendant of a child of ours, but for those that are spared and whoever is below them.
-fn kill_below(
-    child: Pid,
-    spare: &SpareList,
-    session: Option<Group>,
-    counted: &mut Signalled,
-    round: &mut Round,
-) {
+fn kill_below(child: Pid, spare: &SpareList, own: &[Group], counted: &mut Signalled, round: &mut Round) {
     walk::each_member(child, &mut |pid, fd| {
-        if spare.spares(pid, session) {
+        if spare.spares(pid, own) {
             return false;
         }
         if rustix::process::pidfd_send_signal(fd, Signal::KILL).is_ok() {
@@ -210,7 +213,7 @@ fn kill_below(
 const NAMED: u32 = 100;
 
 /// Reports every child of ours that was left, and who is below one that is not spared.
-pub(super) fn each_left(me: Pid, spare: &SpareList, session: Option<Group>, tell: &mut dyn FnMut(Report)) {
+pub(super) fn each_left(me: Pid, spare: &SpareList, own: &[Group], tell: &mut dyn FnMut(Report)) {
     let mut room = NAMED;
     let mut left = |pid| {
         let (mut name, mut buffer) = ([0; 16], [0; 32]);
@@ -218,7 +221,7 @@ pub(super) fn each_left(me: Pid, spare: &SpareList, session: Option<Group>, tell
             let length = comm.len().min(16);
             name[..length].copy_from_slice(&comm[..length]);
         }
-        let spared = spare.spares(pid, session);
+        let spared = spare.spares(pid, own);
         if room > 0 {
             room -= 1;
             tell(Report::Left { pid: pid.as_raw_nonzero().get(), spared, name });
@@ -257,7 +260,7 @@ mod tests {
         crate::testing::eventually("all run", || names() == b"sleep sleep timeout");
         let spare = SpareList { always: vec![b"timeout".to_vec()], own_session: Vec::new() };
         let mut round = Round::default();
-        kill_below(root, &spare, None, &mut Signalled::new(), &mut round);
+        kill_below(root, &spare, &[], &mut Signalled::new(), &mut round);
         assert_eq!((round.killed, round.going, round.below), (1, 1, 1));
         crate::testing::eventually("one is gone", || names() == b"sleep timeout");
         rustix::process::kill_process_group(root, Signal::KILL).unwrap();

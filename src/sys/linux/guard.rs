@@ -160,7 +160,7 @@ impl Guard<'_> {
         let skip = skip.or_else(|| self.signal_group(signal, *leader_alive));
         // Those whom the signal has ended by now need not be looked at.
         self.reap(leader_alive);
-        ending::ask(me, signal, skip, self.spare, self.session, self.signalled);
+        ending::ask(me, signal, skip, self.spare, self.session.as_slice(), self.signalled);
         Phase::Grace(now + grace)
     }
 
@@ -209,7 +209,7 @@ impl Guard<'_> {
         let (mut others, mut any) = (false, false);
         walk::each_child(me, &mut |pid| {
             any = true;
-            others = others || !self.spare.spares(pid, self.session);
+            others = others || !self.spare.spares(pid, self.session.as_slice());
         });
         any && !others
     }
@@ -217,7 +217,8 @@ impl Guard<'_> {
     /// One round of the hard loop; `false` when nobody is left who could still go.
     fn kill_round(&mut self, me: Pid, end: Instant, kills: &mut i32) -> bool {
         let now = Instant::now();
-        let round = ending::kill_children(me, self.spare, self.session, self.killed, now + IMPATIENT > end);
+        let (own, impatient) = (self.session.as_slice(), now + IMPATIENT > end);
+        let round = ending::kill_children(me, &[], self.spare, own, self.killed, impatient);
         *kills += round.killed;
         if round.below > 0 {
             self.following = Some(now + FOLLOWING);
@@ -249,7 +250,7 @@ impl Guard<'_> {
     }
 
     fn finish(&self, me: Pid, front_alive: bool, kills: i32) {
-        ending::each_left(me, self.spare, self.session, &mut |report| self.tell(report));
+        ending::each_left(me, self.spare, self.session.as_slice(), &mut |report| self.tell(report));
         if let Some(pty) = self.pty {
             // The end of a session's leader is a hang-up to the foreground, where somebody spared may be.
             let _ = rustix::termios::tcsetpgrp(pty, me);

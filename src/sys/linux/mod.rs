@@ -25,6 +25,7 @@ mod usage;
 mod walk;
 mod wire;
 
+pub(in crate::sys) use adopted::without_adopting;
 pub(crate) use adopted::{adopt_orphans, end_adopted};
 #[cfg(feature = "dashboard")]
 pub(crate) use changes::Changes;
@@ -37,6 +38,6 @@ pub(crate) use fuzzing::read_proc;
 pub(crate) use pty::{Pty, Typing};
 pub(crate) use sockets::*;
 pub(crate) use tcp_table::listeners;
-pub(crate) use tree::Tree;
+pub(crate) use tree::{Tree, living_guards};
 #[cfg(feature = "dashboard")]
 pub(crate) use usage::usage;

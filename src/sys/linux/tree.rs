@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -16,6 +17,27 @@ use super::exec::Prepared;
 use super::fork;
 use super::wire::{self, Order, Report, Step};
 use crate::sys::types::{Spawn, SpawnError, TreeEvent};
+
+/// The guards of this process that nobody has waited for: their pids are their own.
+static GUARDS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+fn all_guards() -> MutexGuard<'static, Vec<Pid>> {
+    GUARDS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn guards() -> Vec<Pid> {
+    all_guards().clone()
+}
+
+/// The guards of this process: whoever is below one is looked after.
+pub(crate) fn living_guards() -> Vec<u32> {
+    all_guards().iter().map(|guard| guard.as_raw_nonzero().get().unsigned_abs()).collect()
+}
+
+/// It is being waited for, or was.
+pub(super) fn forget_guard(pid: Pid) {
+    all_guards().retain(|guard| *guard != pid);
+}
 
 /// A running command and all that it starts. Dropping it closes the line to the guard, which then ends the tree
 /// by itself, after the grace period at the latest.
@@ -40,6 +62,7 @@ impl Tree {
         let prepared = Prepared::new(&spawn.program, &spawn.argv, &spawn.environment, &spawn.cwd)
             .map_err(SpawnError::Execute)?;
         let guard = fork::fork_guard(&spawn, &prepared, theirs, &ours).map_err(SpawnError::System)?;
+        all_guards().push(guard);
         let first = wire::receive(&ours, RecvFlags::empty()).map_err(system)?;
         let leader = match first.as_ref().and_then(Report::decode) {
             Some(Report::Started { leader }) => Pid::from_raw(leader),
@@ -145,8 +168,9 @@ fn system(error: Errno) -> SpawnError {
     SpawnError::System(error.into())
 }
 
-fn wait_for(child: Pid) {
-    let _ = rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(child), WaitOptions::empty()));
+fn wait_for(guard: Pid) {
+    forget_guard(guard);
+    let _ = rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(guard), WaitOptions::empty()));
 }
 
 #[cfg(test)]

@@ -90,7 +90,8 @@ impl Family {
     /// The members that run now and are to be ended.
     pub(super) fn doomed(&mut self) -> &[Birth] {
         self.members();
-        self.members.retain(|member| !self.spare.spares(member.pid, &mut self.words));
+        let own = [session(std::process::id())];
+        self.members.retain(|member| !self.spare.spares(member.pid, &own, &mut self.words));
         &self.members
     }
 
@@ -98,7 +99,8 @@ impl Family {
     pub(super) fn left(&mut self) -> Vec<(u32, bool, String)> {
         let members = self.members().to_vec();
         let tell = |member: Birth| {
-            Some((member.pid, self.spare.spares_pid(member.pid), process::info(member.pid)?.name))
+            let spared = self.spare.spares_pid(member.pid, &[session(std::process::id())]);
+            Some((member.pid, spared, process::info(member.pid)?.name))
         };
         members.into_iter().filter_map(tell).collect()
     }
@@ -151,13 +153,13 @@ impl Family {
 }
 
 impl SpareList {
-    /// Whether this process is left running.
-    pub(crate) fn spares_pid(&self, pid: u32) -> bool {
-        self.spares(pid, &mut vec![0; ARGUMENTS_ROOM])
+    /// Whether the process is left running, which is of a run whose own sessions have these numbers.
+    pub(crate) fn spares_pid(&self, pid: u32, sessions: &[u32]) -> bool {
+        self.spares(pid, sessions, &mut vec![0; ARGUMENTS_ROOM])
     }
 
     /// The same in room for its arguments.
-    fn spares(&self, pid: u32, room: &mut [u8]) -> bool {
+    fn spares(&self, pid: u32, own: &[u32], room: &mut [u8]) -> bool {
         if self.always.is_empty() && self.own_session.is_empty() {
             return false;
         }
@@ -171,7 +173,7 @@ impl SpareList {
         let driven = |answer: &[u8]| words(answer).any(drives);
         named(&self.always)
             || (named(&self.own_session)
-                && session(pid) != session(std::process::id())
+                && !own.contains(&session(pid))
                 && !kernel::arguments_into(pid, room).is_some_and(driven))
     }
 }
@@ -186,7 +188,17 @@ fn send(member: Birth, signal: i32) {
 /// Orphans can't be adopted here: they go to launchd.
 pub(crate) fn adopt_orphans() {}
 
+/// Nor do they become this process's meanwhile.
+pub(in crate::sys) fn without_adopting<T>(action: impl FnOnce() -> T) -> T {
+    action()
+}
+
+/// Guards are nobody's parents here.
+pub(crate) fn living_guards() -> Vec<u32> {
+    Vec::new()
+}
+
 /// A lost guard has adopted nobody: the front ends the tree itself.
-pub(crate) fn end_adopted(_spare: &SpareList) -> u32 {
+pub(crate) fn end_adopted(_spare: &SpareList, _sessions: &[u32]) -> u32 {
     0
 }

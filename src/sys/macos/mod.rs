@@ -12,7 +12,8 @@ pub(crate) mod process;
 mod sockets;
 mod tree;
 
-pub(crate) use end::{adopt_orphans, end_adopted};
+pub(in crate::sys) use end::without_adopting;
+pub(crate) use end::{adopt_orphans, end_adopted, living_guards};
 #[cfg(feature = "cli")]
 pub(crate) use features::{SEES_ENVIRONMENTS, features};
 pub(crate) use sockets::*;

@@ -7,6 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::event::Exit;
+use crate::sys::without_adopting;
 
 /// The programs that show a URL to the user, and their arguments before it; the first one that exists is taken.
 #[cfg(not(target_os = "macos"))]
@@ -16,14 +17,22 @@ pub(crate) const URL_OPENERS: &[(&str, &[&str])] =
 #[cfg(target_os = "macos")]
 pub(crate) const URL_OPENERS: &[(&str, &[&str])] = &[("open", &[])];
 
-/// Starts the program without any of our streams, in a session of its own.
+/// Starts the program without any of our streams, in a session of its own, and as nobody's child: what it starts and
+/// leaves behind does not come to us either.
 pub(crate) fn start_apart<'a>(program: &str, args: impl Iterator<Item = &'a str>) -> io::Result<()> {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = start_in_background(&mut command)?;
-    // Nobody waits for a browser; this thread only takes its status when it ends.
-    std::thread::Builder::new().name("browser".into()).spawn(move || child.wait())?;
-    Ok(())
+    // SAFETY: fork(2) and _exit(2) are async-signal-safe, and nothing else is called. Whoever waits for the program to be
+    // executed hears of it from the second child as from the first.
+    unsafe {
+        command.pre_exec(|| match libc::fork() {
+            -1 => Err(io::Error::last_os_error()),
+            0 => Ok(()),
+            _ => libc::_exit(0),
+        })
+    };
+    // Its parent has ended when it was waited for: only then has it got its new one.
+    without_adopting(|| start_in_background(&mut command)?.wait()).map(drop)
 }
 
 /// Starts the command in a session of its own, and with none of the descriptors that this process was started with.

@@ -183,7 +183,7 @@ fn empty(shared: &Shared) -> TreeEvent {
 
 impl SpareList {
     /// Never: a process can't be let out of a job, so nothing in one can be left running.
-    pub(crate) fn spares_pid(&self, _pid: u32) -> bool {
+    pub(crate) fn spares_pid(&self, _pid: u32, _sessions: &[u32]) -> bool {
         false
     }
 }
@@ -191,8 +191,13 @@ impl SpareList {
 /// The kernel ends a job whose owner is gone: nobody's orphans have to be adopted.
 pub(crate) fn adopt_orphans() {}
 
+/// There are none: the kernel looks after a tree.
+pub(crate) fn living_guards() -> Vec<u32> {
+    Vec::new()
+}
+
 /// There is no guard that could be lost.
-pub(crate) fn end_adopted(_spare: &SpareList) -> u32 {
+pub(crate) fn end_adopted(_spare: &SpareList, _sessions: &[u32]) -> u32 {
     0
 }
 
