@@ -65,8 +65,7 @@ fn leave(registry: &Registry, record: &Record) {
 fn mark_as_dead(registry: &Registry, record: &Record) {
     let front = Some(Identity { pid: u32::MAX >> 1, start: 1, inode: None });
     let path = registry.live().join(format!("{}.{}", record.id.0, record.run));
-    fs::remove_file(&path).unwrap();
-    Marker { boot: process::boot_id(), front, ..Marker::default() }.write(&path).unwrap();
+    Marker { front, ..Marker::read(&path).unwrap() }.write(&path).unwrap();
     crate::testing::eventually("the lock is free", || !registry.is_live(&record.id));
 }
 
@@ -250,8 +249,29 @@ fn who_is_left_is_looked_at_by_each_start_whatever_becomes_of_the_record() {
     assert!(after.remaining().unwrap().starts_with("a crash of shop may have left: "));
     assert!(doubtful.try_wait().unwrap().is_none(), "who is in doubt is only named");
     doubtful.kill().unwrap();
-    [left, doubtful].iter_mut().for_each(|child| drop(child.wait().unwrap()));
+    for mut child in [left, doubtful] {
+        child.wait().unwrap();
+    }
     assert!(end_all(&registry).is_empty() && !path.exists(), "nobody is left");
+}
+
+#[test]
+fn what_a_run_without_a_record_was_to_leave_running_lives() {
+    for (names, expected) in [(vec!["sh".to_string(), "sleep".to_string()], 0), (vec![], 1)] {
+        let (_folder, registry) = registry();
+        let record = record(7, &format!("unrecorded-{expected}"));
+        let tree = Tree::start(Some(&record.run), false);
+        let pids = tree.pids();
+        let spare = Spare { names, kill_all: false };
+        let Claiming::Ours(claim) = registry.claim(&record.id, &record.run, &spare).unwrap() else {
+            panic!("held")
+        };
+        drop(claim);
+        mark_as_dead(&registry, &record);
+        let ended =
+            end_all(&registry).into_iter().map(|ghosts| ghosts.found.ended).filter(|all| !all.is_empty());
+        assert_eq!(ended.collect::<Vec<_>>(), vec![pids; expected]);
+    }
 }
 
 #[test]
