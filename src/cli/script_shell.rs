@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
 use crate::error::{Error, Kind};
-use crate::plan::inject::{INJECT, SHELL, parse_inject};
+use crate::plan::inject::{INJECT, SHELL, Told};
 use crate::plan::script::rewrite;
 use crate::plan::{Facts, Request};
 use crate::sys;
@@ -15,10 +15,10 @@ pub(crate) fn exec(script: &OsStr, args: &[OsString]) -> Error {
     let shell = std::env::var_os(SHELL).filter(|shell| !shell.is_empty());
     let chosen = shell.clone().unwrap_or_else(|| "/bin/sh".into());
     let mut command = Command::new(&chosen);
-    let inject = std::env::var_os(INJECT).and_then(|value| parse_inject(&value));
-    match (script.to_str(), inject) {
-        (Some(text), Some((port, replace))) => {
-            let rewritten = rewrite(text, port, replace);
+    let told = std::env::var_os(INJECT).and_then(|value| Told::parse(&value));
+    match (script.to_str(), told) {
+        (Some(text), Some(told)) => {
+            let rewritten = rewrite(text, told);
             command.arg("-c").arg(rewritten.script);
             if !rewritten.pass_on {
                 command.env_remove(INJECT).env_remove(SHELL);

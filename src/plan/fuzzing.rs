@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::facts::{Facts, Package, cargo_name};
+use super::inject::Told;
 use super::look::HOST;
 use super::tauri::{Arguments, Tauri, merge, parse};
 use super::{Port, PortRange, PortSet, Request, Then, config, make, names, script, values};
@@ -63,9 +64,10 @@ fn tauri(text: &str) {
 
 /// A script before and after, for whoever can parse one.
 pub(crate) fn rewritten(script: &str, replace: bool) -> String {
-    let port = Port::new(4100).expect("a port");
-    let once = script::rewrite(script, port, replace);
-    let twice = script::rewrite(&once.script, port, replace);
+    let written = if replace { Port::new(3000) } else { None };
+    let told = Told { port: Port::new(4100).expect("a port"), written };
+    let once = script::rewrite(script, told);
+    let twice = script::rewrite(&once.script, told);
     assert_eq!(once, twice, "what has the port keeps it");
     once.script
 }

@@ -2,6 +2,7 @@
 //! read from the machine here, the result is data for `spawn`.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::PathBuf;
 
 use super::frameworks::{Role, Server, common_env};
@@ -9,7 +10,7 @@ use super::look::{Edit, HOST, fill, look};
 use super::runner::Runner;
 use super::{CommandLine, Plan, Port, PortSet};
 
-/// The variable that tells devrun, as a script shell, what to do: `PORT replace` or `PORT keep`.
+/// The variable that tells devrun, as a script shell, what to do: `PORT replace OLD` or `PORT keep`.
 pub(crate) const INJECT: &str = "DEVRUN_INJECT";
 /// The variable that keeps the script shell which the user has chosen.
 pub(crate) const SHELL: &str = "DEVRUN_SHELL";
@@ -19,8 +20,8 @@ pub(crate) const SHELL: &str = "DEVRUN_SHELL";
 pub(crate) struct Injection {
     /// `--no-inject`: no argument is touched.
     pub(crate) environment_only: bool,
-    /// A port written in the command or script may be changed.
-    pub(crate) replace: bool,
+    /// The port written in the command or script that may be changed; any other one there is somebody else's.
+    pub(crate) written: Option<Port>,
     /// The known server or runner, through scripts.
     pub(crate) server: Option<&'static Server>,
     /// The project uses astro, which leaves for the background when it sees an agent.
@@ -45,6 +46,15 @@ pub(crate) struct Hook {
     pub(crate) devrun: PathBuf,
     /// The shell that the user has chosen.
     pub(crate) user_shell: Option<OsString>,
+}
+
+/// What the script shell is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The server's port.
+    pub(crate) port: Port,
+    /// The port in the scripts that gives way to it.
+    pub(crate) written: Option<Port>,
 }
 
 /// A script that gets its flags through the arguments of its runner.
@@ -127,7 +137,7 @@ impl Injection {
     /// The command with the flags that its server needs.
     fn arguments(&self, mut argv: Vec<OsString>, port: Port) -> Vec<OsString> {
         let texts: Vec<_> = argv.iter().map(|word| word.to_str()).collect();
-        for edit in look(&texts).edits(&texts, port, self.replace) {
+        for edit in look(&texts).edits(&texts, port, self.written) {
             match edit {
                 Edit::Insert(at, new) => drop(argv.splice(at..at, new.into_iter().map(OsString::from))),
                 Edit::Replace(at, new) => argv[at] = new.into(),
@@ -186,21 +196,37 @@ impl Injection {
         let Some(hook) = self.hook.as_ref().filter(|_| !self.environment_only) else {
             return vec![(INJECT.into(), None)];
         };
-        let mode = if self.replace { "replace" } else { "keep" };
+        let told = Told { port, written: self.written };
         let devrun = Some(hook.devrun.clone().into_os_string());
         vec![
             ("npm_config_script_shell".into(), devrun.clone()),
             ("pnpm_config_script_shell".into(), devrun),
-            (INJECT.into(), Some(format!("{port} {mode}").into())),
+            (INJECT.into(), Some(told.to_string().into())),
             (SHELL.into(), hook.user_shell.clone()),
         ]
     }
 }
 
-/// Reads what `hook_environment` has written.
-pub(crate) fn parse_inject(value: &OsStr) -> Option<(Port, bool)> {
-    let (port, mode) = value.to_str()?.split_once(' ')?;
-    Some((port.parse().ok()?, mode == "replace"))
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.written {
+            Some(written) => write!(f, "{} replace {written}", self.port),
+            None => write!(f, "{} keep", self.port),
+        }
+    }
+}
+
+impl Told {
+    /// Reads what was written.
+    pub(crate) fn parse(value: &OsStr) -> Option<Told> {
+        let words: Vec<&str> = value.to_str()?.split(' ').collect();
+        let (port, written) = match words[..] {
+            [port, "keep"] => (port, None),
+            [port, "replace", written] => (port, Some(written.parse().ok()?)),
+            _ => return None,
+        };
+        Some(Told { port: port.parse().ok()?, written })
+    }
 }
 
 /// The user's arguments for gunicorn, and the address unless they have one.

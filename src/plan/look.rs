@@ -71,14 +71,14 @@ pub(crate) fn look(words: &[Option<&str>]) -> Look {
 }
 
 impl Look {
-    /// What makes the command listen on this port, from its end on, so that places stay right. A port that is written
-    /// already is changed only if `replace`.
-    pub(crate) fn edits(&self, words: &[Option<&str>], port: Port, replace: bool) -> Vec<Edit> {
+    /// What makes the command listen on this port, from its end on, so that places stay right. Of the ports that are
+    /// written already only `written` is changed: another one is another server's.
+    pub(crate) fn edits(&self, words: &[Option<&str>], port: Port, written: Option<Port>) -> Vec<Edit> {
         if self.nested || self.server.is_some_and(|server| server.role != Role::Server) {
             return Vec::new();
         }
         let mut edits: Vec<Edit> = Vec::new();
-        for spot in self.spots.iter().filter(|spot| replace && spot.port != port) {
+        for spot in self.spots.iter().filter(|spot| Some(spot.port) == written && spot.port != port) {
             edits.push(Edit::Replace(spot.word, format!("{}{port}", spot.head)));
         }
         if let Some(server) = self.server.filter(|server| !server.add.is_empty() && !self.flagged) {

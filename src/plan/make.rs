@@ -62,7 +62,7 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
         log: request.log.unwrap_or(false),
         open: request.open.unwrap_or(false),
         options: options(&request),
-        injection: injection(&request, facts, &seen, wanted),
+        injection: injection(&request, facts, &seen),
         notes,
         argv,
     })
@@ -131,7 +131,8 @@ fn see(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
     let append = (depth == DEPTH && of_several.is_none()).then(|| append(runs, &text, &commands)).flatten();
     Seen {
         server: of_several.or(only).and_then(|seen| seen.server),
-        port: port.or(only.and_then(|seen| seen.port)),
+        // `PORT=1 npm run web` is for a server that names no port itself.
+        port: only.and_then(|seen| seen.port).or(port),
         append,
         run,
     }
@@ -210,7 +211,7 @@ fn extra_ports(request: &Request) -> Vec<ExtraPort> {
     extra
 }
 
-fn injection(request: &Request, facts: &Facts, seen: &Seen, wanted: Option<Wanted>) -> Injection {
+fn injection(request: &Request, facts: &Facts, seen: &Seen) -> Injection {
     let single = seen.server.is_none_or(|server| server.role == Role::Server);
     let devrun = facts.shell.clone().filter(|_| single && seen.run.is_some());
     let own = request.port_env.iter().filter(|wish| wish.name.is_none());
@@ -218,10 +219,7 @@ fn injection(request: &Request, facts: &Facts, seen: &Seen, wanted: Option<Wante
     Injection {
         environment_only: request.no_inject.unwrap_or(false),
         // A port that the plan has not seen (in a script it could not follow) is the user's, and is kept.
-        replace: wanted.is_some_and(|wanted| match wanted.by {
-            WantedBy::User | WantedBy::OuterDevrun | WantedBy::Tauri | WantedBy::Script => true,
-            WantedBy::Environment => false,
-        }),
+        written: seen.port,
         server: seen.server,
         astro: facts.package.as_ref().is_some_and(|package| package.astro),
         hook: devrun.map(|devrun| Hook { devrun, user_shell: facts.user_shell.clone() }),

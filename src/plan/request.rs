@@ -153,7 +153,8 @@ impl Request {
             "detach" => self.detach = Some(values::switch(text)?),
             "log" => self.log = Some(values::switch(text)?),
             "if-running" => self.if_running = Some(values::if_running(text)?),
-            "force" => self.if_running = values::switch(text)?.then_some(IfRunning::Replace),
+            "force" if values::switch(text)? => self.if_running = Some(IfRunning::Replace),
+            "force" => {} // what `if-running` says stays
             "restart" => self.restart = Some(values::restart(text)?),
             "health" => self.health = Some(values::health(text)?),
             "health-interval" => self.health_interval = Some(values::interval(text)?),
@@ -203,6 +204,15 @@ mod tests {
             assert_eq!(Request::default().over(one.clone()), one, "{key}");
             assert_eq!(one.clone().over(Request::default()), one, "{key}");
         }
+    }
+
+    #[test]
+    fn no_force_leaves_if_running_as_it_is() {
+        let mut one = Request::default();
+        one.set("if-running", "error").unwrap();
+        one.set("force", "0").unwrap();
+        assert_eq!(one.if_running, Some(IfRunning::Error));
+        assert!(one.set("force", "maybe").is_err());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Splits a shell script into simple commands, conservatively, and rewrites the one command in it that is a known
 //! server. Anything not understood leaves the script as it is: nothing here guesses, or runs a shell.
 
-use super::Port;
 use super::frameworks::Role;
+use super::inject::Told;
 use super::look::{Edit, Look, look};
 
 /// A word with its place in the script.
@@ -22,8 +22,8 @@ pub(crate) struct Rewritten {
     pub(crate) pass_on: bool,
 }
 
-/// Gives the server in the script its port. A port that is written already is changed only if `replace`.
-pub(crate) fn rewrite(script: &str, port: Port, replace: bool) -> Rewritten {
+/// Gives the server in the script its port.
+pub(crate) fn rewrite(script: &str, told: Told) -> Rewritten {
     let untouched = |pass_on| Rewritten { script: script.to_string(), pass_on };
     let Some(commands) = split(script) else { return untouched(true) };
     let looks: Vec<_> = commands.iter().map(|command| look(&texts(command))).collect();
@@ -31,7 +31,7 @@ pub(crate) fn rewrite(script: &str, port: Port, replace: bool) -> Rewritten {
         return untouched(false);
     }
     let Some(one) = the_one(&looks) else { return untouched(true) };
-    let edits = looks[one].edits(&texts(&commands[one]), port, replace);
+    let edits = looks[one].edits(&texts(&commands[one]), told.port, told.written);
     Rewritten { script: apply(script, &commands[one], edits), pass_on: true }
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use super::facts::tests::facts;
+use super::inject::Told;
 use super::{CommandLine, Facts, Plan, PortSet, Request, Wanted, WantedBy, make};
 
 fn plan(command: &str, facts: &Facts) -> Plan {
@@ -164,19 +165,29 @@ fn scripts_get_their_flags_through_the_script_shell() {
 #[test]
 fn what_the_script_shell_is_told_is_what_it_hears() {
     let port = "4100".parse().unwrap();
-    for (told, heard) in [
-        ("4100 keep", Some((port, false))),
-        ("4100 replace", Some((port, true))),
-        ("0 keep", None),
-        ("4100", None),
-        ("", None),
-    ] {
-        assert_eq!(super::inject::parse_inject(told.as_ref()), heard, "{told}");
+    for written in [None, "3000".parse().ok()] {
+        let told = Told { port, written };
+        assert_eq!(Told::parse(told.to_string().as_ref()), Some(told));
     }
-    let mut facts = project("vite", "");
-    facts.settings.port = Some(port);
-    let told = var(&filled(&plan("npm run dev", &facts)), "DEVRUN_INJECT");
-    assert_eq!(told.as_deref(), Some("4100 replace"), "a port that the user wants goes over the script's");
+    for told in ["0 keep", "4100", "4100 replace", "4100 replace 0", "4100 keep 3000", ""] {
+        assert_eq!(Told::parse(told.as_ref()), None, "{told}");
+    }
+    for (script, expected) in [
+        // Nothing gives way but the port of the server itself.
+        ("vite", "4100 keep"),
+        ("PORT=4001 node api.js & vite", "4100 keep"),
+        ("vite --port 3000", "4100 replace 3000"),
+        ("PORT=4001 node api.js & npm run in", "4100 replace 3210"),
+        ("PORT=4001 npm run in", "4100 replace 3210"),
+        ("PORT=4001 node api.js", "4100 replace 4001"),
+    ] {
+        let mut facts = project(script, "");
+        for user in [None, Some(port)] {
+            facts.settings.port = user;
+            let told = var(&filled(&plan("npm run dev", &facts)), "DEVRUN_INJECT");
+            assert_eq!(told.as_deref(), Some(expected), "{script}");
+        }
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::Port;
 
 /// What stands for every program: it tells its name, `PORT` and its arguments, whatever its output is.
 const TELLER: &str = "#!/bin/sh\nprintf '%s\\0' \"PORT=$PORT\" \"${0##*/}\" \"$@\" END >&9\n";
@@ -97,6 +98,10 @@ fn piece() -> impl Strategy<Value = String> {
     ]
 }
 
+fn told(written: Option<u16>) -> Told {
+    Told { port: "4100".parse().unwrap(), written: written.and_then(Port::new) }
+}
+
 /// Each case starts processes.
 fn fewer() -> ProptestConfig {
     let usual = crate::testing::properties();
@@ -108,10 +113,10 @@ proptest! {
 
     #[test]
     fn a_rewritten_script_runs_the_same_commands_but_for_the_added_words(
-        pieces in proptest::collection::vec(piece(), 1..9), replace: bool,
+        pieces in proptest::collection::vec(piece(), 1..9), written in proptest::option::of(proptest::sample::select(&[3000, 80][..])),
     ) {
         let script = pieces.concat();
-        let rewritten = rewrite(&script, Port::new(4100).unwrap(), replace).script;
+        let rewritten = rewrite(&script, told(written)).script;
         if rewritten != script {
             let folder = programs();
             let (before, status) = run(folder.path(), &script);
@@ -148,6 +153,6 @@ proptest! {
 
     #[test]
     fn no_script_is_too_odd(script in "([a-z '\"\\\\$`{}();&|<>#=\n]|.){0,40}") {
-        rewrite(&script, Port::new(4100).unwrap(), true);
+        rewrite(&script, told(Some(3000)));
     }
 }

@@ -1,11 +1,19 @@
 //! Scripts before and after: every case is one line.
 
 use super::*;
+use crate::plan::Port;
 
 const FLAGS: &str = "--port 4100 --strictPort --host 127.0.0.1";
 
+fn told(written: Option<Port>) -> Told {
+    Told { port: "4100".parse().unwrap(), written }
+}
+
+/// With the port that the plan sees in the script, if that may be changed.
 fn rewritten(script: &str, replace: bool) -> String {
-    rewrite(script, "4100".parse().unwrap(), replace).script
+    let looks: Vec<_> = split(script).into_iter().flatten().map(|words| look(&texts(&words))).collect();
+    let written = the_one(&looks).and_then(|one| Some(looks[one].spots.last()?.port));
+    rewrite(script, told(written.filter(|_| replace))).script
 }
 
 #[test]
@@ -170,6 +178,17 @@ fn nothing_is_rewritten_below_a_runner_of_several() {
         ("npm run inner", true),
         ("vite", true),
     ] {
-        assert_eq!(rewrite(script, "4100".parse().unwrap(), true).pass_on, pass_on, "{script}");
+        assert_eq!(rewrite(script, told(None)).pass_on, pass_on, "{script}");
     }
+}
+
+#[test]
+fn a_port_in_another_script_is_another_servers() {
+    let told = told("3555".parse().ok());
+    for script in
+        ["PORT=4001 node api.js", "cross-env PORT=9999 node x.js", "next dev -p 3000", "vite --port 3000"]
+    {
+        assert_eq!(rewrite(script, told).script, script);
+    }
+    assert_eq!(rewrite("vite --port 3555", told).script, "vite --port 4100");
 }
