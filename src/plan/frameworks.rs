@@ -63,7 +63,7 @@ pub(super) const fn several(programs: &'static [&'static str]) -> Server {
 }
 
 impl Server {
-    /// It serves only with one of these sub-commands; flags go right after it.
+    /// It serves only with one of these sub-commands, of one word or more; flags go right after it.
     pub(super) const fn verbs(mut self, verbs: &'static [&'static str]) -> Self {
         self.verbs = verbs;
         self
@@ -143,19 +143,49 @@ impl Server {
 
     /// Where flags go, as an index into the arguments; `None` if these arguments do not make it serve.
     pub(crate) fn serves(&self, args: &[Option<&str>]) -> Option<usize> {
-        let is = |list: &[&str], arg: &Option<&str>| arg.is_some_and(|arg| list.contains(&arg));
         if let Some(flag) = self.switch {
             return has_flag(args, flag).then_some(0);
         }
-        match (self.not, self.verbs) {
-            (None, []) => Some(0),
-            (None, verbs) => args.iter().position(|arg| is(verbs, arg)).map(|at| at + 1),
-            (Some(not), verbs) if !args.iter().any(|arg| is(not, arg)) => {
-                Some(usize::from(args.first().is_some_and(|arg| is(verbs, arg))))
-            }
-            (Some(_), _) => None,
+        let word = sub_command(args);
+        let written = |verb: &str, at: usize| {
+            let end = at + verb.split(' ').count();
+            let same = args.get(at..end)?.iter().copied().eq(verb.split(' ').map(Some));
+            same.then_some(end)
+        };
+        let verb = word.and_then(|at| self.verbs.iter().find_map(|verb| written(verb, at)));
+        match self.not {
+            None if self.verbs.is_empty() => Some(0),
+            None => verb,
+            Some(not) if may_be(not, &args[..word.map_or(args.len(), |at| at + 1)]) => None,
+            Some(_) => Some(verb.unwrap_or(0)),
         }
     }
+}
+
+/// Flags without a value that stand before sub-commands.
+const SWITCHES: &[&str] =
+    &["--debug", "--verbose", "--quiet", "--silent", "-v", "-q", "-D", "--openssl-legacy-provider"];
+
+/// Flags that always have a value.
+const VALUED: &[&str] =
+    &["--mode", "-m", "--config", "-c", "--env", "-e", "--base", "--host", "--port", "-p"];
+
+/// Where the sub-command is: the first word that is neither a flag nor the value of one, as far as can be told.
+fn sub_command(args: &[Option<&str>]) -> Option<usize> {
+    let mut value = false;
+    args.iter().map(|arg| arg.unwrap_or("$")).position(|arg| {
+        let flag = arg.starts_with('-');
+        let word = !flag && !value;
+        value = flag && !arg.contains('=') && !arg.starts_with("--no-") && !SWITCHES.contains(&arg);
+        word
+    })
+}
+
+/// Whether one of these may be the sub-command: it stands where only the program could tell whether it is a value.
+fn may_be(verbs: &[&str], args: &[Option<&str>]) -> bool {
+    let is = |list: &[&str], arg: Option<&str>| arg.is_some_and(|arg| list.contains(&arg));
+    let value = |at: usize| at > 0 && is(VALUED, args[at - 1]);
+    (0..args.len()).any(|at| is(verbs, args[at]) && !value(at))
 }
 
 /// Whether this flag is among the arguments, alone or with `=`.
@@ -238,10 +268,48 @@ mod tests {
             ("eleventy", "--serve", Some(0)),
             ("flask", "--app x run", Some(3)),
             ("rspack", "build", None),
+            ("wrangler", "dev --env dev", Some(1)),
+            ("wrangler", "--config x pages dev ./public", Some(4)),
+            ("ng", "serve --open", Some(1)),
+            ("next", "dev --turbo", Some(1)),
+            ("manage.py", "--settings dev runserver", Some(3)),
+            ("flask", "--debug run", Some(2)),
+            ("vite", "--mode test", Some(0)),
+            ("vite", "--mode build dev", Some(3)),
+            ("vite", "dev --mode test", Some(1)),
+            ("vp", "dev", Some(1)),
+            ("tauri", "android dev", Some(2)),
+            ("nx", "serve app", Some(0)),
+            ("php", "-S localhost:8000", Some(0)),
         ];
         for (program, args, expected) in cases {
             let args: Vec<_> = args.split_whitespace().map(Some).collect();
             assert_eq!(find(program, &args).map(|(_, at)| at), expected, "{program} {args:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_an_option_is_no_sub_command() {
+        for line in [
+            "wrangler d1 migrations apply DB --local --env dev",
+            "wrangler deploy --env dev",
+            "wrangler types --env dev",
+            "wrangler --env dev deploy",
+            "ng build --configuration dev",
+            "react-router build --mode dev",
+            "astro build --mode dev",
+            "astro --mode dev build",
+            "deno task serve",
+            "tauri build --config dev",
+            "vite --mode dev build",
+            // `--force` may be a switch: nobody can tell.
+            "vite --force build",
+            "vp run dev",
+            "vp exec vite dev",
+            "vp",
+        ] {
+            let words: Vec<_> = line.split(' ').map(Some).collect();
+            assert_eq!(find(words[0].unwrap(), &words[1..]), None, "{line}");
         }
     }
 }

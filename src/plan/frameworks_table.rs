@@ -11,14 +11,16 @@ const VITE: &[&str] = &["dev", "serve", "preview"];
 #[rustfmt::skip]
 pub(super) const TABLE: &[Server] = &[
     // Vite and what is built on it. Bare, it listens on one loopback only and silently moves to the next port.
-    server(&["vite", "vp"]).verbs(VITE).unless(&["build", "optimize", "test", "lint", "fmt", "check", "install"]).add("--port {port}").strict("--strictPort").host("--host {host}").default_port(5173),
+    server(&["vite"]).verbs(VITE).unless(&["build", "optimize", "test", "lint", "fmt", "check", "install"]).add("--port {port}").strict("--strictPort").host("--host {host}").default_port(5173),
+    // Bare, it asks which of its commands to run.
+    server(&["vp"]).verbs(VITE).add("--port {port}").strict("--strictPort").host("--host {host}"),
     server(&["vitepress"]).verbs(&["dev", "preview", "serve"]).add("--port {port}").strict("--strictPort").host("--host {host}").default_port(5173),
     server(&["react-router"]).verbs(&["dev"]).add("--port {port}").strict("--strictPort").host("--host {host}"),
     server(&["remix"]).verbs(&["vite:dev"]).add("--port {port}").strict("--strictPort").host("--host {host}"),
     server(&["electron-vite"]),
     server(&["astro"]).verbs(&["dev", "start", "preview"]).add("--port {port}").host("--host {host}").env(&[("ASTRO_DEV_BACKGROUND", "1")]).private_env().default_port(4321),
     // JavaScript servers that read PORT.
-    server(&["next"]).verbs(&["dev", "start"]).unless(&["build", "lint", "info", "telemetry", "experimental-analyze"]).port_flags(&["--port", "-p"]).default_port(3000),
+    server(&["next"]).verbs(&["dev", "start"]).unless(&["build", "lint", "info", "telemetry", "typegen", "upgrade", "experimental-analyze"]).port_flags(&["--port", "-p"]).default_port(3000),
     server(&["nuxt", "nuxi"]).verbs(&["dev"]).env(&[("NUXT_PORT", "{port}"), ("NITRO_PORT", "{port}"), ("HOST", "{host}")]),
     server(&["vinxi"]).verbs(&["dev"]).env(&[("HOST", "{host}")]),
     server(&["vue-cli-service"]).verbs(&["serve"]).env(&[("HOST", "{host}")]).default_port(8080),
@@ -41,7 +43,7 @@ pub(super) const TABLE: &[Server] = &[
     server(&["rsbuild"]).verbs(&["dev", "preview"]).add("--port {port}").host("--host {host}"),
     server(&["storybook"]).verbs(&["dev"]).port_flags(&["--port", "-p"]).env(&[("SBCONFIG_PORT", "{port}")]).default_port(6006),
     server(&["expo"]).verbs(&["start"]).port_flags(&["--port", "-p"]).env(&[("RCT_METRO_PORT", "{port}")]).default_port(8081),
-    server(&["wrangler"]).verbs(&["dev"]).add("--port {port}").host("--ip {host}").default_port(8787),
+    server(&["wrangler"]).verbs(&["dev", "pages dev"]).add("--port {port}").host("--ip {host}").default_port(8787),
     server(&["eleventy"]).switch("--serve").add("--port={port}"),
     server(&["json-server"]).port_flags(&["--port", "-p"]).add("--port {port}"),
     server(&["browser-sync"]).verbs(&["start"]).add("--port {port}"),
@@ -82,7 +84,7 @@ pub(super) const TABLE: &[Server] = &[
     several(&["concurrently", "conc", "run-p", "run-s", "npm-run-all", "npm-run-all2", "wireit"]),
     several(&["turbo", "nx", "lerna", "wsrun", "rush", "moon"]),
     several(&["foreman", "honcho", "overmind", "hivemind", "goreman", "process-compose", "mprocs"]),
-    server(&["tauri"]).verbs(&["dev"]).fixed(),
+    server(&["tauri"]).verbs(&["dev", "android dev", "ios dev"]).fixed(),
 ];
 
 /// Default ports of servers that have no program of their own: Dash, and the hot reload of a Vite in another server.

@@ -125,7 +125,7 @@ pub(crate) fn fill(template: &str, port: Port) -> String {
 fn find_ports(words: &[Option<&str>], server: &Server, seen: &mut Look) {
     let mut args = seen.args.clone();
     while let Some(at) = args.next() {
-        let Some(arg) = words[at] else { continue };
+        let arg = words[at].unwrap_or("$");
         for flag in server.port_flags {
             let value = match arg.strip_prefix(flag) {
                 Some("") if server.switch == Some(flag) && server.add.starts_with(flag) => continue,
@@ -144,7 +144,8 @@ fn find_ports(words: &[Option<&str>], server: &Server, seen: &mut Look) {
         }
         if server.positional && at >= seen.insert && !seen.flagged && !arg.starts_with('-') {
             let found = spot(at, "", arg);
-            seen.flagged = found.is_some() || arg == "{port}";
+            // `$PORT`, or what only the shell knows, may be one: a second one would be too much.
+            seen.flagged = found.is_some() || arg == "{port}" || arg.contains('$');
             seen.spots.extend(found);
         }
     }
