@@ -65,7 +65,7 @@ fn tauri(text: &str) {
 /// A script before and after, for whoever can parse one.
 pub(crate) fn rewritten(script: &str, replace: bool) -> String {
     let written = if replace { Port::new(3000) } else { None };
-    let told = Told { port: Port::new(4100).expect("a port"), written };
+    let told = Told { port: Port::new(4100).expect("a port"), written, beside: false };
     let once = script::rewrite(script, told);
     let twice = script::rewrite(&once.script, told);
     assert_eq!(once, twice, "what has the port keeps it");

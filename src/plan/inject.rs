@@ -10,7 +10,8 @@ use super::look::{Edit, HOST, fill, look};
 use super::runner::Runner;
 use super::{CommandLine, Plan, Port, PortSet};
 
-/// The variable that tells devrun, as a script shell, what to do: `PORT replace OLD` or `PORT keep`.
+/// The variable that tells devrun, as a script shell, what to do: `PORT replace OLD` or `PORT keep`,
+/// and `beside` after it.
 pub(crate) const INJECT: &str = "DEVRUN_INJECT";
 /// The variable that keeps the script shell which the user has chosen.
 pub(crate) const SHELL: &str = "DEVRUN_SHELL";
@@ -24,6 +25,7 @@ pub(crate) struct Injection {
     pub(crate) written: Option<Port>,
     /// The known server or runner, through scripts.
     pub(crate) server: Option<&'static Server>,
+    pub(crate) beside: Beside,
     /// The project uses astro, which leaves for the background when it sees an agent.
     pub(crate) astro: bool,
     /// The script shell to set.
@@ -48,6 +50,17 @@ pub(crate) struct Hook {
     pub(crate) user_shell: Option<OsString>,
 }
 
+/// What else the scripts run at the same time, with `&`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Beside {
+    #[default]
+    Nothing,
+    /// Others than the server, which is known: what is meant for it must not reach them.
+    Others,
+    /// Servers, of which nobody knows which one is meant.
+    Unclear,
+}
+
 /// What the script shell is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -55,6 +68,8 @@ pub(crate) struct Told {
     pub(crate) port: Port,
     /// The port in the scripts that gives way to it.
     pub(crate) written: Option<Port>,
+    /// Others run beside the server: `PORT` is set for it alone.
+    pub(crate) beside: bool,
 }
 
 /// A script that gets its flags through the arguments of its runner.
@@ -157,11 +172,9 @@ impl Injection {
 
     /// The variables by which servers learn their port.
     fn environment(&self, port: Port) -> Vec<(String, Option<String>)> {
-        let mut env: Vec<(String, Option<String>)> = Vec::new();
+        let mut env: Vec<(String, Option<String>)> = self.shared_port(port).into_iter().collect();
         let mut set = |name: &str, value: String| env.push((name.to_string(), Some(value)));
-        let role = self.server.map(|server| server.role);
-        if role != Some(Role::Fixed) {
-            set("PORT", port.to_string());
+        if self.server.is_none_or(|server| server.role != Role::Fixed) {
             set("VITE_DEV_PORT", port.to_string());
         }
         for variable in &self.variables {
@@ -170,8 +183,10 @@ impl Injection {
         // Several programs would fight for it, so these get PORT and nothing else. An unknown one gets all.
         let own: Vec<_> = match self.server {
             Some(server) if server.role == Role::Server => server.env.to_vec(),
-            Some(_) => Vec::new(),
-            None => common_env().filter(|(name, _)| *name != "HOST").collect(),
+            None if self.beside == Beside::Nothing => {
+                common_env().filter(|(name, _)| *name != "HOST").collect()
+            }
+            _ => Vec::new(),
         };
         for (name, template) in own {
             match name {
@@ -191,12 +206,21 @@ impl Injection {
         env
     }
 
+    /// `PORT` for the whole command. What runs beside the server must not take it for its own: then the server has
+    /// its port by a flag or from the script shell, or else goes where it would go without devrun.
+    fn shared_port(&self, port: Port) -> Option<(String, Option<String>)> {
+        let fixed = self.server.is_some_and(|server| server.role == Role::Fixed);
+        let apart = self.beside == Beside::Others && !self.environment_only;
+        let reached = !apart || self.hook.is_some() || self.append.is_some();
+        (!fixed && reached).then(|| ("PORT".into(), (!apart).then(|| port.to_string())))
+    }
+
     /// The variables of the script shell; without one, those of an outer run are taken away.
     fn hook_environment(&self, port: Port) -> Vec<(OsString, Option<OsString>)> {
         let Some(hook) = self.hook.as_ref().filter(|_| !self.environment_only) else {
             return vec![(INJECT.into(), None)];
         };
-        let told = Told { port, written: self.written };
+        let told = Told { port, written: self.written, beside: self.beside == Beside::Others };
         let devrun = Some(hook.devrun.clone().into_os_string());
         vec![
             ("npm_config_script_shell".into(), devrun.clone()),
@@ -210,22 +234,25 @@ impl Injection {
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.written {
-            Some(written) => write!(f, "{} replace {written}", self.port),
-            None => write!(f, "{} keep", self.port),
+            Some(written) => write!(f, "{} replace {written}", self.port)?,
+            None => write!(f, "{} keep", self.port)?,
         }
+        f.write_str(if self.beside { " beside" } else { "" })
     }
 }
 
 impl Told {
     /// Reads what was written.
     pub(crate) fn parse(value: &OsStr) -> Option<Told> {
-        let words: Vec<&str> = value.to_str()?.split(' ').collect();
+        let text = value.to_str()?;
+        let rest = text.strip_suffix(" beside");
+        let words: Vec<&str> = rest.unwrap_or(text).split(' ').collect();
         let (port, written) = match words[..] {
             [port, "keep"] => (port, None),
             [port, "replace", written] => (port, Some(written.parse().ok()?)),
             _ => return None,
         };
-        Some(Told { port: port.parse().ok()?, written })
+        Some(Told { port: port.parse().ok()?, written, beside: rest.is_some() })
     }
 }
 

@@ -96,6 +96,11 @@ impl Look {
         edits
     }
 
+    /// Whether it learns its port from `PORT`, as far as is known.
+    pub(crate) fn reads_port(&self) -> bool {
+        self.nested || !self.flagged && self.server.is_some_and(|server| server.add.is_empty())
+    }
+
     /// The words that give this server its port, without those that the user wrote already.
     fn added(&self, words: &[Option<&str>], server: &Server, port: Port) -> Vec<String> {
         let has = |flag: &str| has_flag(&words[self.args.clone()], flag);

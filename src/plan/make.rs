@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::facts::Facts;
 use super::frameworks::{Role, Server};
-use super::inject::{Append, Hook, Injection};
+use super::inject::{Append, Beside, Hook, Injection};
 use super::look::{Look, look};
 use super::runner::{Run, run};
-use super::script::{Word, quoted, split, texts, the_one};
+use super::script::{Script, Word, quoted, split, texts, the_one};
 use super::{
     ExtraPort, HealthCheck, Owner, Plan, Port, PortWish, ReadyCheck, Request, RestartPolicy, Spare,
     StopPolicy, StopSignal, Then, Wanted, WantedBy, names, project,
@@ -109,6 +109,11 @@ struct Seen {
     /// The script that the command itself runs.
     run: Option<Run>,
     append: Option<Append>,
+    beside: Beside,
+    /// It runs scripts that are not known, of another package or too odd.
+    blind: bool,
+    /// Its scripts use `$PORT`: whoever wrote that knows who has it.
+    names_port: bool,
 }
 
 /// Looks at a command, and at the script that it runs.
@@ -121,20 +126,37 @@ fn see(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
     let text = run.as_ref().and_then(|run| Some((run, facts.script(run.script.as_deref()?)?)));
     let Some((runs, text)) = text.filter(|_| depth > 0) else {
         let port = port.or_else(|| if depth == DEPTH && run.is_none() { any_port(words) } else { None });
-        return Seen { server: seen.server, port, run, append: None };
+        let blind = run.as_ref().is_some_and(|run| run.elsewhere);
+        return Seen { server: seen.server, port, run, blind, ..Seen::default() };
     };
     let text = runs.args.iter().fold(text.to_string(), |text, arg| format!("{text} {}", quoted(arg)));
-    let Some(commands) = split(&text) else { return Seen { run, ..Seen::default() } };
+    let Some(Script { commands, at_once }) = split(&text) else {
+        return Seen { run, blind: true, ..Seen::default() };
+    };
     let below: Vec<Seen> = commands.iter().map(|command| see(&texts(command), facts, depth - 1)).collect();
     let of_several = below.iter().find(|seen| seen.server.is_some_and(|server| server.role != Role::Server));
     let only = only(&below);
-    let append = (depth == DEPTH && of_several.is_none()).then(|| append(runs, &text, &commands)).flatten();
+    let blind = below.iter().any(|seen| seen.blind);
+    let names_port = ["$PORT", "${PORT"].iter().any(|name| text.contains(name));
+    let names_port = names_port || below.iter().any(|seen| seen.names_port);
+    let beside = match only {
+        _ if of_several.is_some() || at_once && names_port => Beside::Nothing,
+        Some(one) if !at_once => one.beside,
+        Some(_) if !blind => Beside::Others,
+        None if !at_once => below.iter().map(|seen| seen.beside).max().unwrap_or_default(),
+        _ => Beside::Unclear,
+    };
+    let clear = of_several.is_none() && beside != Beside::Unclear;
+    let append = (depth == DEPTH && clear).then(|| append(runs, &text, &commands)).flatten();
     Seen {
         server: of_several.or(only).and_then(|seen| seen.server),
         // `PORT=1 npm run web` is for a server that names no port itself.
         port: only.and_then(|seen| seen.port).or(port),
         append,
         run,
+        beside,
+        blind,
+        names_port,
     }
 }
 
@@ -170,8 +192,10 @@ fn any_port(words: &[Option<&str>]) -> Option<Port> {
 /// Where flags can be appended to the script: it ends in the server, and in nothing that would break.
 fn append(run: &Run, text: &str, commands: &[Vec<Word>]) -> Option<Append> {
     let breaks = text.contains(['|', '(', ')', '#', '<', '>', '\n']) || text.trim_end().ends_with(['&', ';']);
-    let one = the_one(&commands.iter().map(|command| look(&texts(command))).collect::<Vec<_>>())?;
-    if run.runner.hooked() || breaks || one + 1 != commands.len() {
+    let looks: Vec<_> = commands.iter().map(|command| look(&texts(command))).collect();
+    let one = the_one(&looks)?;
+    let flag = looks[one].server.is_some_and(|server| !server.add.is_empty());
+    if run.runner.hooked() || breaks || !flag || one + 1 != commands.len() {
         return None;
     }
     let words = texts(&commands[one]).into_iter().map(|word| word.map(str::to_string)).collect();
@@ -213,7 +237,12 @@ fn extra_ports(request: &Request) -> Vec<ExtraPort> {
 
 fn injection(request: &Request, facts: &Facts, seen: &Seen) -> Injection {
     let single = seen.server.is_none_or(|server| server.role == Role::Server);
-    let devrun = facts.shell.clone().filter(|_| single && seen.run.is_some());
+    let reaches = |run: &Run| match seen.beside {
+        Beside::Nothing => true,
+        Beside::Others => run.runner.hooked(),
+        Beside::Unclear => false,
+    };
+    let devrun = facts.shell.clone().filter(|_| single && seen.run.as_ref().is_some_and(reaches));
     let own = request.port_env.iter().filter(|wish| wish.name.is_none());
     let text = |name: &str| facts.env.get(name).filter(|value| !value.is_empty()).cloned();
     Injection {
@@ -221,6 +250,7 @@ fn injection(request: &Request, facts: &Facts, seen: &Seen) -> Injection {
         // A port that the plan has not seen (in a script it could not follow) is the user's, and is kept.
         written: seen.port,
         server: seen.server,
+        beside: seen.beside,
         astro: facts.package.as_ref().is_some_and(|package| package.astro),
         hook: devrun.map(|devrun| Hook { devrun, user_shell: facts.user_shell.clone() }),
         append: seen.append.clone(),

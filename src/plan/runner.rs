@@ -25,6 +25,8 @@ pub(crate) struct Run {
     pub(crate) script: Option<String>,
     /// What the script gets appended.
     pub(crate) args: Vec<String>,
+    /// It runs scripts that are not among those of this package.
+    pub(crate) elsewhere: bool,
 }
 
 impl Runner {
@@ -82,7 +84,9 @@ pub(crate) fn run(program: &str, rest: &[Option<&str>], facts: &Facts) -> Option
         // These run programs; what they run is no script of this package.
         (Runner::Deno | Runner::Node | Runner::Bun, _) => return None,
         (Runner::Npm | Runner::Pnpm | Runner::Yarn1 | Runner::Yarn4, _) => {
-            return Some(Run { runner, script: None, args: Vec::new() });
+            let other = |word: &&str| word.starts_with('-') || word.starts_with("workspace");
+            let elsewhere = words.first().is_some_and(other);
+            return Some(Run { runner, script: None, args: Vec::new(), elsewhere });
         }
     };
     let args = match args.iter().position(|arg| *arg == "--") {
@@ -93,6 +97,7 @@ pub(crate) fn run(program: &str, rest: &[Option<&str>], facts: &Facts) -> Option
     let script = (is_script(script) && !script.starts_with('-')).then(|| script.to_string());
     Some(Run {
         runner,
+        elsewhere: script.is_none(),
         script,
         args: args.iter().filter(|arg| !eaten(arg)).map(ToString::to_string).collect(),
     })

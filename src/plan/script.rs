@@ -14,6 +14,14 @@ pub(crate) struct Word {
     text: String,
 }
 
+/// What a script runs.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Script {
+    pub(crate) commands: Vec<Vec<Word>>,
+    /// Something of it goes on in the background while another command runs.
+    pub(crate) at_once: bool,
+}
+
 /// A rewritten script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rewritten {
@@ -25,14 +33,24 @@ pub(crate) struct Rewritten {
 /// Gives the server in the script its port.
 pub(crate) fn rewrite(script: &str, told: Told) -> Rewritten {
     let untouched = |pass_on| Rewritten { script: script.to_string(), pass_on };
-    let Some(commands) = split(script) else { return untouched(true) };
+    let Some(Script { commands, .. }) = split(script) else { return untouched(true) };
     let looks: Vec<_> = commands.iter().map(|command| look(&texts(command))).collect();
     if looks.iter().any(|look| look.server.is_some_and(|server| server.role != Role::Server)) {
         return untouched(false);
     }
     let Some(one) = the_one(&looks) else { return untouched(true) };
-    let edits = looks[one].edits(&texts(&commands[one]), told.port, told.written);
-    Rewritten { script: apply(script, &commands[one], edits), pass_on: true }
+    let (words, look) = (&commands[one], &looks[one]);
+    let mut script = apply(script, words, look.edits(&texts(words), told.port, told.written));
+    if let Some(first) = words.iter().find(|word| !introduces(word))
+        && told.beside
+        && look.reads_port()
+        // A keyword of some shells, which is one only without a variable before it.
+        && first.text != "time"
+        && !words.iter().any(|word| word.text.starts_with("PORT="))
+    {
+        script.insert_str(first.start, &format!("PORT={} ", told.port));
+    }
+    Rewritten { script, pass_on: true }
 }
 
 /// The one command that is a known server, else the one with a port in it.
@@ -78,10 +96,11 @@ pub(super) fn quoted(word: &str) -> String {
 }
 
 /// The simple commands of a script; `None` if there is anything in it that is not understood.
-pub(crate) fn split(script: &str) -> Option<Vec<Vec<Word>>> {
+pub(crate) fn split(script: &str) -> Option<Script> {
     let bytes = script.as_bytes();
     let (mut commands, mut words) = (Vec::new(), Vec::new());
     let (mut at, mut target) = (0, false);
+    let (mut background, mut at_once) = (false, false);
     while at < bytes.len() {
         match bytes[at] {
             b' ' | b'\t' => at += 1,
@@ -96,6 +115,10 @@ pub(crate) fn split(script: &str) -> Option<Vec<Vec<Word>>> {
             // A function, of which nobody knows when it runs; or what only some shells know.
             b'(' if words.iter().any(|word| !introduces(word)) => return None,
             b'&' | b'|' | b';' | b'\n' | b'(' | b')' => {
+                at_once |= background && !words.is_empty();
+                let part_of_another = at > 0 && b"&|".contains(&bytes[at - 1]);
+                let next = bytes.get(at + 1);
+                background |= bytes[at] == b'&' && !part_of_another && !matches!(next, Some(b'&' | b'>'));
                 commands.push(std::mem::take(&mut words));
                 at += 1;
             }
@@ -110,13 +133,14 @@ pub(crate) fn split(script: &str) -> Option<Vec<Vec<Word>>> {
             }
         }
     }
+    at_once |= background && !words.is_empty();
     commands.push(words);
     commands.retain(|words| !words.is_empty());
     let opaque = |words: &Vec<Word>| {
         let first = words.iter().find(|word| !introduces(word));
         first.is_some_and(|word| matches!(word.text.as_str(), "case" | "function" | "eval" | "[["))
     };
-    (!commands.iter().any(opaque)).then_some(commands)
+    (!commands.iter().any(opaque)).then_some(Script { commands, at_once })
 }
 
 /// Whether a command comes after this word.

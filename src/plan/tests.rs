@@ -165,19 +165,19 @@ fn scripts_get_their_flags_through_the_script_shell() {
 #[test]
 fn what_the_script_shell_is_told_is_what_it_hears() {
     let port = "4100".parse().unwrap();
-    for written in [None, "3000".parse().ok()] {
-        let told = Told { port, written };
+    for (written, beside) in [(None, false), ("3000".parse().ok(), false), (None, true)] {
+        let told = Told { port, written, beside };
         assert_eq!(Told::parse(told.to_string().as_ref()), Some(told));
     }
-    for told in ["0 keep", "4100", "4100 replace", "4100 replace 0", "4100 keep 3000", ""] {
+    for told in ["0 keep", "4100", "4100 replace", "4100 replace 0", "4100 keep 3000", "4100 beside", ""] {
         assert_eq!(Told::parse(told.as_ref()), None, "{told}");
     }
     for (script, expected) in [
         // Nothing gives way but the port of the server itself.
         ("vite", "4100 keep"),
-        ("PORT=4001 node api.js & vite", "4100 keep"),
+        ("PORT=4001 node api.js & vite", "4100 keep beside"),
         ("vite --port 3000", "4100 replace 3000"),
-        ("PORT=4001 node api.js & npm run in", "4100 replace 3210"),
+        ("PORT=4001 node api.js & npm run in", "4100 replace 3210 beside"),
         ("PORT=4001 npm run in", "4100 replace 3210"),
         ("PORT=4001 node api.js", "4100 replace 4001"),
     ] {
@@ -293,3 +293,5 @@ fn the_script_gives_the_name() {
     inside.env.insert("npm_lifecycle_event".into(), "api".into());
     assert_eq!(plan("node x.js", &inside).name, "shop:api");
 }
+
+mod beside;

@@ -13,7 +13,7 @@ use crate::plan::Port;
 const TELLER: &str = "#!/bin/sh\nprintf '%s\\0' \"PORT=$PORT\" \"${0##*/}\" \"$@\" END >&9\n";
 
 const PROGRAMS: &[&str] =
-    &["vite", "astro", "ng", "php", "env-like", "cross-env", "npx", "tsc", "tee", "node"];
+    &["vite", "astro", "ng", "php", "env-like", "cross-env", "npx", "tsc", "tee", "node", "next"];
 
 /// A folder with a teller for every name.
 fn programs() -> tempfile::TempDir {
@@ -80,6 +80,7 @@ fn without(all: &[Vec<String>], others: &[Vec<String>]) -> Vec<Vec<String>> {
 
 fn same_but_for_the_port(before: &str, after: &str) -> bool {
     before == after
+        || (before, after) == ("PORT=", "PORT=4100")
         || after
             .strip_suffix("4100")
             .is_some_and(|head| before.strip_prefix(head).is_some_and(|port| port.parse::<u16>().is_ok()))
@@ -90,7 +91,7 @@ fn piece() -> impl Strategy<Value = String> {
     let word = "[a-z]{1,3}|--[a-z]{1,4}|'[a-z #;&|\"]{0,5}'|\"[a-z #;&|'$]{0,5}\"|\\\\[ a-z;'\"#\n]|a\\\\\nb|a#b|-p|3000|--port|--port=3000|\\$X|\\$\\{X:-y\\}|\\$'|\\*|x\r|''";
     prop_oneof![
         4 => word.prop_map(|word| format!("{word} ")),
-        4 => proptest::sample::select(&["vite ", "vite dev ", "astro dev ", "ng serve ", "php -S a:80 ", "tsc ", "node ", "vite", "'vite' "][..]).prop_map(str::to_string),
+        4 => proptest::sample::select(&["vite ", "vite dev ", "astro dev ", "ng serve ", "php -S a:80 ", "next dev ", "tsc ", "node ", "vite", "'vite' "][..]).prop_map(str::to_string),
         2 => proptest::sample::select(&["PORT=3000 ", "A='b c' ", "cross-env ", "npx ", "-- ", "exec ", "! "][..]).prop_map(str::to_string),
         4 => proptest::sample::select(&["&& ", "|| ", "; ", "| ", "& ", "\n", "( ", ") ", "{ ", "; } ", "# ", "\\\n"][..]).prop_map(str::to_string),
         2 => proptest::sample::select(&[">log ", "2>&1 ", "</dev/null ", "&>log ", ">>log", "> ", ">|log ", "2>", "<<X\nvite\nX\n"][..]).prop_map(str::to_string),
@@ -98,8 +99,8 @@ fn piece() -> impl Strategy<Value = String> {
     ]
 }
 
-fn told(written: Option<u16>) -> Told {
-    Told { port: "4100".parse().unwrap(), written: written.and_then(Port::new) }
+fn told(written: Option<u16>, beside: bool) -> Told {
+    Told { port: "4100".parse().unwrap(), written: written.and_then(Port::new), beside }
 }
 
 /// Each case starts processes.
@@ -113,10 +114,10 @@ proptest! {
 
     #[test]
     fn a_rewritten_script_runs_the_same_commands_but_for_the_added_words(
-        pieces in proptest::collection::vec(piece(), 1..9), written in proptest::option::of(proptest::sample::select(&[3000, 80][..])),
+        pieces in proptest::collection::vec(piece(), 1..9), written in proptest::option::of(proptest::sample::select(&[3000, 80][..])), beside: bool,
     ) {
         let script = pieces.concat();
-        let rewritten = rewrite(&script, told(written)).script;
+        let rewritten = rewrite(&script, told(written, beside)).script;
         if rewritten != script {
             let folder = programs();
             let (before, status) = run(folder.path(), &script);
@@ -134,7 +135,7 @@ proptest! {
     #[test]
     fn words_are_those_of_the_shell(words in proptest::collection::vec("([a-z0-9=:.,/@%+-]|'[^'\0]{0,3}'|\"[a-z '!;]{0,3}\"|\"\\\\[\"\\\\$`a-z]\"|\\\\[^\n\0]){1,4}", 1..5)) {
         let written = words.join(" ");
-        if let Some(commands) = split(&format!("tee {written}")) {
+        if let Some(Script { commands, .. }) = split(&format!("tee {written}")) {
             let folder = programs();
             let (told, _) = run(folder.path(), &format!("tee {written}"));
             prop_assert_eq!(commands.len(), 1);
@@ -153,6 +154,6 @@ proptest! {
 
     #[test]
     fn no_script_is_too_odd(script in "([a-z '\"\\\\$`{}();&|<>#=\n]|.){0,40}") {
-        rewrite(&script, told(Some(3000)));
+        rewrite(&script, told(Some(3000), true));
     }
 }

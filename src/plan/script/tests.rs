@@ -6,12 +6,16 @@ use crate::plan::Port;
 const FLAGS: &str = "--port 4100 --strictPort --host 127.0.0.1";
 
 fn told(written: Option<Port>) -> Told {
-    Told { port: "4100".parse().unwrap(), written }
+    Told { port: "4100".parse().unwrap(), written, beside: false }
 }
 
 /// With the port that the plan sees in the script, if that may be changed.
 fn rewritten(script: &str, replace: bool) -> String {
-    let looks: Vec<_> = split(script).into_iter().flatten().map(|words| look(&texts(&words))).collect();
+    let looks: Vec<_> = split(script)
+        .into_iter()
+        .flat_map(|script| script.commands)
+        .map(|words| look(&texts(&words)))
+        .collect();
     let written = the_one(&looks).and_then(|one| Some(looks[one].spots.last()?.port));
     rewrite(script, told(written.filter(|_| replace))).script
 }
@@ -204,4 +208,49 @@ fn a_port_in_another_script_is_another_servers() {
         assert_eq!(rewrite(script, told).script, script);
     }
     assert_eq!(rewrite("vite --port 3555", told).script, "vite --port 4100");
+}
+
+#[test]
+fn beside_others_the_server_alone_has_port() {
+    for (script, expected) in [
+        ("node api.js & next dev", "node api.js & PORT=4100 next dev"),
+        ("A=1 npx next dev & node api.js", "PORT=4100 A=1 npx next dev & node api.js"),
+        ("{ next dev; } & (exec react-scripts start)", "{ next dev; } & (exec react-scripts start)"),
+        ("{ next dev; } & node api.js", "{ PORT=4100 next dev; } & node api.js"),
+        ("if true; then next dev; fi & node api.js", "if true; then PORT=4100 next dev; fi & node api.js"),
+        ("PORT=4100 next dev & node api.js", "PORT=4100 next dev & node api.js"),
+        ("PORT=3000 next dev & node api.js", "PORT=4100 next dev & node api.js"),
+        ("next dev -p 3000 & node api.js", "next dev -p 4100 & node api.js"),
+        ("node api.js & vite", "node api.js & vite --port 4100 --strictPort --host 127.0.0.1"),
+        ("node api.js & devrun vite", "node api.js & PORT=4100 devrun vite"),
+        ("time next dev", "time next dev"),
+        ("next dev", "PORT=4100 next dev"),
+        ("node api.js", "node api.js"),
+    ] {
+        let told = Told { beside: true, ..told("3000".parse().ok()) };
+        assert_eq!(rewrite(script, told).script, expected);
+        assert_eq!(rewrite(expected, told).script, expected);
+    }
+}
+
+#[test]
+fn what_runs_at_the_same_time_is_seen() {
+    for (script, expected) in [
+        ("a & b", true),
+        ("a & wait", true),
+        ("(a &); b", true),
+        ("a && b & c", true),
+        ("a\nb &\nc", true),
+        ("a &", false),
+        ("a && b", false),
+        ("a && b &", false),
+        ("a || b | c; d", false),
+        ("a 2>&1 && b", false),
+        ("a &>log; b", false),
+        ("a |& b", false),
+        ("a '&' b; c", false),
+        ("a # b & c\nd", false),
+    ] {
+        assert_eq!(split(script).unwrap().at_once, expected, "{script}");
+    }
 }

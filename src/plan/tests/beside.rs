@@ -1,0 +1,48 @@
+//! Scripts that run several programs at the same time.
+
+use super::*;
+
+#[test]
+fn what_runs_beside_the_server_is_not_given_its_port() {
+    let removed = Some(&None);
+    let given = Some(Some("4100".to_string()));
+    let port = given.as_ref();
+    let (beside, keep) = (Some("4100 keep beside"), Some("4100 keep"));
+    for (command, script, expected, told) in [
+        ("npm run dev", "node api.js & vite", removed, beside),
+        ("npm run dev", "node api.js & next dev", removed, beside),
+        ("npm run dev", "npm run api & npm run web", removed, beside),
+        ("npm run dev", "tsc && npm run both", removed, beside),
+        ("npm run dev", "PORT=4001 node api.js & node web.js", removed, Some("4100 replace 4001 beside")),
+        ("npm run dev", "vite & wait", removed, beside),
+        ("npm run dev", "node api.js & yarn tsc -w & vite", removed, beside),
+        // Nobody is beside it, or it is not known which one is the server.
+        ("npm run dev", "vite", port, keep),
+        ("npm run dev", "tsc && vite", port, keep),
+        ("npm run dev", "concurrently a b & vite", port, None),
+        ("npm run dev", "node a.js & node b.js", port, None),
+        ("npm run dev", "npm run web & npm run web", port, None),
+        ("npm run dev", "npm run both & npm run web", port, None),
+        ("npm run dev", "npm run dev -w api & npm run web", port, None),
+        ("npm run dev", "npm --prefix api run dev & vite", port, None),
+        ("npm run dev", "npm run dev -w api & npm run dev -w web", port, None),
+        // The script says itself who has it.
+        ("npm run dev", "node api.js & vite --port $PORT", port, keep),
+        ("npm run dev", "npm run web & wait-on tcp:${PORT}", port, keep),
+        // No script shell can tell them apart: a flag does, or all stays as it is without devrun.
+        ("bun run dev", "node api.js & vite", removed, None),
+        ("bun run dev", "node api.js & next dev", None, None),
+        ("bun run dev", "vite", port, keep),
+    ] {
+        let scripts = serde_json::json!({"scripts": {
+            "dev": script, "api": "node api.js", "web": "vite", "both": "npm run api & npm run web",
+        }});
+        let facts = facts("/p", &scripts.to_string());
+        let command = filled(&plan(command, &facts));
+        let found = command.env.iter().find(|(key, _)| key == "PORT");
+        let found = found.map(|(_, value)| value.as_ref().map(|value| value.to_str().unwrap().to_string()));
+        assert_eq!(found.as_ref(), expected, "{script}");
+        assert_eq!(var(&command, "DEVRUN_INJECT").as_deref(), told, "{script}");
+        assert_eq!(var(&command, "FLASK_RUN_PORT"), None, "{script}");
+    }
+}
