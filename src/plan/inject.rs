@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::frameworks::{Role, Server, common_env};
 use super::look::{Edit, HOST, fill, look};
@@ -210,9 +211,19 @@ impl Injection {
     /// its port by a flag or from the script shell, or else goes where it would go without devrun.
     fn shared_port(&self, port: Port) -> Option<(String, Option<String>)> {
         let fixed = self.server.is_some_and(|server| server.role == Role::Fixed);
-        let apart = self.beside == Beside::Others && !self.environment_only;
-        let reached = !apart || self.hook.is_some() || self.append.is_some();
-        (!fixed && reached).then(|| ("PORT".into(), (!apart).then(|| port.to_string())))
+        let all = self.beside != Beside::Others || self.environment_only;
+        (!fixed && (all || self.told_alone())).then(|| ("PORT".into(), all.then(|| port.to_string())))
+    }
+
+    /// Whether the server has its port in a way that does not reach those beside it.
+    fn told_alone(&self) -> bool {
+        let reached = self.hook.is_some() || self.append.is_some();
+        self.beside == Beside::Others && reached && !self.environment_only
+    }
+
+    /// How much longer than usual to wait for the server on its own port: those beside it may be up long before.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.told_alone() { Duration::from_secs(10) } else { Duration::ZERO }
     }
 
     /// The variables of the script shell; without one, those of an outer run are taken away.

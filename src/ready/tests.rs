@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::wait::Members;
 use super::*;
@@ -76,7 +76,7 @@ fn run(target: Target, limit: Duration, tell: impl FnMut(Seen)) -> Option<Result
 }
 
 fn target(port: Port, check: ReadyCheck, members: Members) -> Target {
-    Target { port, wished: None, extra: Vec::new(), check, members, lines: None }
+    Target { port, wished: None, extra: Vec::new(), patience: Duration::ZERO, check, members, lines: None }
 }
 
 fn ready(port: Port, check: ReadyCheck, members: Members) -> Answer {
@@ -275,6 +275,21 @@ fn who_listens_on_an_extra_port_is_not_the_server() {
     let members = vec![both.0, both.1.0.id()];
     let asked = Target { extra: vec![extra], ..target(wanted, page(), Box::new(move || members.clone())) };
     assert_eq!(run(asked, LONG, |_| {}).unwrap().unwrap().port, wanted);
+}
+
+#[test]
+fn where_others_run_beside_the_server_they_are_not_taken_for_it_at_once() {
+    let (wanted, other) = (free_port(), free_port());
+    let api = Kid::serves(other);
+    let patient = |members| Target { patience: SHORT, ..target(wanted, page(), members) };
+    let started = Instant::now();
+    assert_eq!(run(patient(api.alone()), LONG, |_| {}).unwrap().unwrap().port, other, "in the end");
+    // A port that the system gave out is taken for the server's after 3.3 s, see `pick`.
+    assert!(started.elapsed() > SHORT + Duration::from_millis(3300));
+    let server = Kid::serves(wanted);
+    let members = vec![api.0.id(), server.0.id()];
+    let answer = run(patient(Box::new(move || members.clone())), LONG, |_| {});
+    assert_eq!(answer.unwrap().unwrap().port, wanted);
 }
 
 #[test]

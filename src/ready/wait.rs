@@ -2,6 +2,7 @@
 //! there is no time limit in here, and no exit of the command is noticed.
 
 use std::fmt;
+use std::time::Duration;
 
 use regex_lite::Regex;
 use reqwest::Url;
@@ -23,6 +24,8 @@ pub(crate) struct Target {
     pub(crate) wished: Option<Port>,
     /// What it was given for its other servers: none of these is the one that is waited for.
     pub(crate) extra: Vec<Port>,
+    /// How much longer than usual another port must have been served before it is taken for the server's.
+    pub(crate) patience: Duration,
     pub(crate) check: ReadyCheck,
     pub(crate) members: Members,
     /// The lines of the output, for `ReadyCheck::Log`.
@@ -76,7 +79,7 @@ impl fmt::Display for NotReady {
 
 /// Waits until the check holds. `tell` hears what is seen meanwhile, whenever that changes.
 pub(crate) async fn wait(target: Target, mut tell: impl FnMut(Seen)) -> Result<Answer, NotReady> {
-    let Target { port, wished, extra, check, members, lines } = target;
+    let Target { port, wished, extra, patience, check, members, lines } = target;
     let question = match check {
         ReadyCheck::None => return Ok(Answer::assumed(port)),
         ReadyCheck::Log(pattern) => {
@@ -96,7 +99,7 @@ pub(crate) async fn wait(target: Target, mut tell: impl FnMut(Seen)) -> Result<A
             }
         }
     };
-    Watch::new(port, extra, question, members).run(&mut tell).await
+    Watch::new(port, extra, question, members).patient(patience).run(&mut tell).await
 }
 
 /// What to ask our own port, if the URL is on one of these, which mean it.

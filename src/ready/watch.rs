@@ -26,6 +26,7 @@ const CONNECT_SETTLED: Duration = Duration::from_millis(150);
 pub(super) struct Watch {
     wanted: Port,
     extra: Vec<Port>,
+    patience: Duration,
     question: Question,
     clients: Option<Clients>,
     members: Members,
@@ -57,6 +58,7 @@ impl Watch {
         Self {
             wanted,
             extra,
+            patience: Duration::ZERO,
             clients,
             question,
             members,
@@ -67,6 +69,11 @@ impl Watch {
             reply_to,
             stranger_since: None,
         }
+    }
+
+    pub(super) fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     pub(super) async fn run(mut self, tell: &mut impl FnMut(Seen)) -> Result<Answer, NotReady> {
@@ -207,7 +214,7 @@ impl Watch {
         let candidate = |open: &Open| Candidate {
             port: open.listener.port,
             ephemeral: self.ephemeral.contains(&open.listener.port),
-            age: open.since.elapsed(),
+            age: open.since.elapsed().saturating_sub(self.patience),
             standing: match open.reply {
                 Some(Reply::Answer { .. })
                     if self.question == Question::Connect && open.since.elapsed() < CONNECT_SETTLED =>

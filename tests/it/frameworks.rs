@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{LIMIT, Ready, Running, Scratch, Signal, apps, eventually, get};
+use crate::support::{LIMIT, Ready, Running, Scratch, Signal, apps, eventually, free_port, get, held_port};
 
 /// Some servers build for a long time on a busy machine before they answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -28,7 +28,7 @@ fn answers(app: &str, args: &[&str], text: &str) -> Ready {
 
 /// As `answers`, and the server must have taken the port it was given.
 fn takes_its_port(app: &str, args: &[&str], text: &str) {
-    let port = crate::support::free_port();
+    let port = free_port();
     let port_text = port.to_string();
     let ready = answers(app, &[&["-p", port_text.as_str()], args].concat(), text);
     assert_eq!(ready.port, port, "{app}");
@@ -121,4 +121,51 @@ fn a_rust_server_through_cargo_run_takes_its_port() {
     let build = apps("rust-server").join("target");
     let build = format!("CARGO_TARGET_DIR={}", build.display());
     takes_its_port("rust-server", &["env", &build, "cargo", "run", "--quiet"], "rust-server answers");
+}
+
+/// Vite, and an API that listens on `PORT` or else on `api`; devrun is to leave that one where it is.
+fn vite_beside_an_api(api: u16, options: &[&str], scripts: &[(&str, String)]) -> Ready {
+    let scratch = Scratch::new();
+    scratch.package_json(scripts);
+    scratch.write("index.html", "vite answers");
+    scratch.write(
+        "api.js",
+        &format!("require('http').createServer((_, r) => r.end('api answers')).listen(process.env.PORT || {api}, '127.0.0.1')"),
+    );
+    std::os::unix::fs::symlink(apps("vite8").join("node_modules"), scratch.project().join("node_modules"))
+        .unwrap();
+    let mut run = Running::spawn(scratch.devrun([options, &["npm", "run", "dev"]].concat()));
+    let ready = run.ready_within(PATIENCE);
+    assert!(get(&ready.url).contains("vite answers"), "{}", run.stderr());
+    eventually(LIMIT, || match get(&format!("http://127.0.0.1:{api}")).as_str() {
+        "api answers" => Ok(()),
+        other => Err(format!("{other:?} on {api}; {}", run.stderr())),
+    });
+    run.stop();
+    ready
+}
+
+#[test]
+fn an_api_beside_vite_stays_where_it_is_without_devrun() {
+    let (one_script, another) = ("node api.js & vite", "npm run api & npm run web");
+    for dev in [one_script, another] {
+        let port = free_port();
+        let scripts = [("dev", dev), ("api", "node api.js"), ("web", "vite")];
+        let scripts = scripts.map(|(name, line)| (name, line.to_string()));
+        let ready = vite_beside_an_api(free_port(), &["-p", &port.to_string()], &scripts);
+        assert_eq!(ready.port, port, "{dev}");
+    }
+}
+
+#[test]
+fn a_port_written_for_the_api_is_not_vites() {
+    let (taken, _holder) = held_port("127.0.0.1");
+    let api = free_port();
+    let scripts = [
+        ("dev", "npm run api & npm run web".to_string()),
+        ("api", format!("PORT={api} node api.js")),
+        ("web", format!("vite --port {taken}")),
+    ];
+    let ready = vite_beside_an_api(api, &[], &scripts);
+    assert!(ready.port != taken && ready.port != api, "{}", ready.port);
 }
