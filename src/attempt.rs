@@ -208,8 +208,10 @@ impl<'a> Attempt<'a> {
         ready::Target {
             port: self.session.port(),
             wished: self.plan.ports.wanted.map(|wanted| wanted.port),
-            extra: self.session.port_set().extra.into_iter().map(|(_, port)| port).collect(),
-            patience: self.plan.injection.patience(),
+            others: ready::Others {
+                ports: self.session.port_set().extra.into_iter().map(|(_, port)| port).collect(),
+                patience: self.plan.injection.patience(),
+            },
             check: self.plan.ready.at(self.session.port()),
             members: Box::new(move || process::members(guard)),
             lines: self.output.as_mut().and_then(|output| output.lines.take()),
@@ -340,8 +342,7 @@ impl<'a> Attempt<'a> {
         self.health = Some(Health::watch(check, move || ready::Target {
             port,
             wished,
-            extra: Vec::new(),
-            patience: Duration::ZERO,
+            others: ready::Others::default(),
             check: question.clone(),
             members: Box::new(move || process::members(guard)),
             lines: None,

@@ -1,6 +1,7 @@
 //! What is so around a run: folder, project files, environment. The only part of a plan that reads the machine;
 //! it decides nothing.
 
+mod shell;
 pub(crate) mod tauri;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,8 @@ pub(crate) struct Facts {
     pub(crate) env: BTreeMap<String, String>,
     /// Settings of the environment and of files.
     pub(crate) settings: Request,
-    /// The program that can be the script shell of package managers.
+    /// The program that can be the script shell of package managers; none where it could not hand over to the
+    /// user's own.
     pub(crate) shell: Option<PathBuf>,
     /// The script shell that the user has chosen.
     pub(crate) user_shell: Option<OsString>,
@@ -112,16 +114,17 @@ impl Facts {
             Sources::None => None,
         };
         let git = git(&cwd);
-        let shell = (sources == Sources::All).then(|| std::env::current_exe().ok()).flatten();
+        let own = (sources == Sources::All).then(|| std::env::current_exe().ok()).flatten();
+        let user_shell = shell::user_shell(&env, &cwd, own.as_deref());
         Ok(Facts {
             notes,
             tauri,
             cargo: up(&cwd, "Cargo.toml").map(|(_, text)| cargo_name(&text)),
             branch: git.branch,
             is_worktree: git.is_worktree,
-            user_shell: user_shell(&env, &cwd, shell.as_deref()),
             package,
-            shell,
+            shell: own.filter(|_| user_shell.is_ok()),
+            user_shell: user_shell.unwrap_or_default(),
             cwd,
             env,
             settings,
@@ -262,27 +265,6 @@ fn git(cwd: &Path) -> Git {
         target.and_then(|target| Path::new(target).parent()?.file_name()) == Some("worktrees".as_ref());
     let head = std::fs::read_to_string(repository.unwrap_or(dot_git).join("HEAD")).unwrap_or_default();
     Git { branch: head.trim().strip_prefix("ref: refs/heads/").map(str::to_string), is_worktree }
-}
-
-/// The script shell that npm would use: not devrun's own from a run around this one.
-fn user_shell(env: &BTreeMap<String, String>, cwd: &Path, shell: Option<&Path>) -> Option<OsString> {
-    let home = env.get("HOME").map(PathBuf::from);
-    let rc = |dir: &Path| {
-        let text = std::fs::read_to_string(dir.join(".npmrc")).ok()?;
-        let values = text.lines().filter_map(|line| line.split_once('='));
-        values
-            .filter(|(key, _)| key.trim() == "script-shell")
-            .map(|(_, value)| value.trim().to_string())
-            .next_back()
-    };
-    let chosen = env.get("npm_config_script_shell").filter(|value| !value.is_empty()).cloned();
-    let own = |path: &String| env.contains_key("DEVRUN_INJECT") || shell == Some(Path::new(path));
-    match chosen {
-        Some(path) if own(&path) => env.get("DEVRUN_SHELL").cloned(),
-        Some(path) => Some(path),
-        None => rc(cwd).or_else(|| home.as_deref().and_then(rc)),
-    }
-    .map(OsString::from)
 }
 
 #[cfg(test)]

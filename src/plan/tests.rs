@@ -294,4 +294,4 @@ fn the_script_gives_the_name() {
     assert_eq!(plan("node x.js", &inside).name, "shop:api");
 }
 
-mod beside;
+mod beside_tests;

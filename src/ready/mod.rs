@@ -10,4 +10,4 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use wait::{Answer, NotReady, Target, wait};
+pub(crate) use wait::{Answer, NotReady, Others, Target, wait};

@@ -76,7 +76,7 @@ fn run(target: Target, limit: Duration, tell: impl FnMut(Seen)) -> Option<Result
 }
 
 fn target(port: Port, check: ReadyCheck, members: Members) -> Target {
-    Target { port, wished: None, extra: Vec::new(), patience: Duration::ZERO, check, members, lines: None }
+    Target { port, wished: None, others: Others::default(), check, members, lines: None }
 }
 
 fn ready(port: Port, check: ReadyCheck, members: Members) -> Answer {
@@ -269,11 +269,17 @@ fn a_server_that_moved_is_followed() {
 fn who_listens_on_an_extra_port_is_not_the_server() {
     let (wanted, extra) = (free_port(), free_port());
     let api = Kid::serves(extra);
-    let asked = Target { extra: vec![extra], ..target(wanted, page(), api.alone()) };
+    let asked = Target {
+        others: Others { ports: vec![extra], ..Others::default() },
+        ..target(wanted, page(), api.alone())
+    };
     assert_eq!(run(asked, SHORT * 2, |_| {}), None);
     let both = (api.0.id(), Kid::serves(wanted));
     let members = vec![both.0, both.1.0.id()];
-    let asked = Target { extra: vec![extra], ..target(wanted, page(), Box::new(move || members.clone())) };
+    let asked = Target {
+        others: Others { ports: vec![extra], ..Others::default() },
+        ..target(wanted, page(), Box::new(move || members.clone()))
+    };
     assert_eq!(run(asked, LONG, |_| {}).unwrap().unwrap().port, wanted);
 }
 
@@ -281,7 +287,10 @@ fn who_listens_on_an_extra_port_is_not_the_server() {
 fn where_others_run_beside_the_server_they_are_not_taken_for_it_at_once() {
     let (wanted, other) = (free_port(), free_port());
     let api = Kid::serves(other);
-    let patient = |members| Target { patience: SHORT, ..target(wanted, page(), members) };
+    let patient = |members| Target {
+        others: Others { patience: SHORT, ..Others::default() },
+        ..target(wanted, page(), members)
+    };
     let started = Instant::now();
     assert_eq!(run(patient(api.alone()), LONG, |_| {}).unwrap().unwrap().port, other, "in the end");
     // A port that the system gave out is taken for the server's after 3.3 s, see `pick`.

@@ -16,16 +16,28 @@ use crate::plan::{Port, ReadyCheck};
 /// The pids of the tree, looked up when called.
 pub(crate) type Members = Box<dyn Fn() -> Vec<u32> + Send>;
 
+/// What else of the tree may listen.
+#[derive(Default)]
+pub(crate) struct Others {
+    /// Given to other servers: none of these ports is the one that is waited for.
+    pub(crate) ports: Vec<Port>,
+    /// How much longer than usual a page must be on another port before it is taken for the server's.
+    pub(crate) patience: Duration,
+}
+
+impl Others {
+    pub(super) fn have(&self, port: u16) -> bool {
+        self.ports.iter().any(|other| other.get() == port)
+    }
+}
+
 /// What to wait for.
 pub(crate) struct Target {
     /// The port that the command was given.
     pub(crate) port: Port,
     /// The port that was wished for: a URL that names it means the server, wherever that is now.
     pub(crate) wished: Option<Port>,
-    /// What it was given for its other servers: none of these is the one that is waited for.
-    pub(crate) extra: Vec<Port>,
-    /// How much longer than usual another port must have been served before it is taken for the server's.
-    pub(crate) patience: Duration,
+    pub(crate) others: Others,
     pub(crate) check: ReadyCheck,
     pub(crate) members: Members,
     /// The lines of the output, for `ReadyCheck::Log`.
@@ -79,13 +91,13 @@ impl fmt::Display for NotReady {
 
 /// Waits until the check holds. `tell` hears what is seen meanwhile, whenever that changes.
 pub(crate) async fn wait(target: Target, mut tell: impl FnMut(Seen)) -> Result<Answer, NotReady> {
-    let Target { port, wished, extra, patience, check, members, lines } = target;
+    let Target { port, wished, others, check, members, lines } = target;
     let question = match check {
         ReadyCheck::None => return Ok(Answer::assumed(port)),
         ReadyCheck::Log(pattern) => {
             tell(Seen::NoSign);
             await_line(&pattern, lines).await?;
-            return Ok(Watch::new(port, extra, Question::Connect, members)
+            return Ok(Watch::new(port, others, Question::Connect, members)
                 .found()
                 .unwrap_or(Answer::assumed(port)));
         }
@@ -99,7 +111,7 @@ pub(crate) async fn wait(target: Target, mut tell: impl FnMut(Seen)) -> Result<A
             }
         }
     };
-    Watch::new(port, extra, question, members).patient(patience).run(&mut tell).await
+    Watch::new(port, others, question, members).run(&mut tell).await
 }
 
 /// What to ask our own port, if the URL is on one of these, which mean it.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::pick::{Candidate, NEVER_A_SERVER, Standing, pick};
 use super::probe::{self, Clients, Question, Reply};
-use super::wait::{Answer, Members, NotReady};
+use super::wait::{Answer, Members, NotReady, Others};
 use crate::event::Seen;
 use crate::plan::Port;
 use crate::sys::{self, Listener};
@@ -25,8 +25,7 @@ const CONNECT_SETTLED: Duration = Duration::from_millis(150);
 
 pub(super) struct Watch {
     wanted: Port,
-    extra: Vec<Port>,
-    patience: Duration,
+    others: Others,
     question: Question,
     clients: Option<Clients>,
     members: Members,
@@ -49,7 +48,7 @@ struct Open {
 }
 
 impl Watch {
-    pub(super) fn new(wanted: Port, extra: Vec<Port>, question: Question, members: Members) -> Self {
+    pub(super) fn new(wanted: Port, others: Others, question: Question, members: Members) -> Self {
         let (reply_to, replies) = unbounded_channel();
         let clients = match &question {
             Question::Get { host, .. } => Some(Clients::new(host)),
@@ -57,8 +56,7 @@ impl Watch {
         };
         Self {
             wanted,
-            extra,
-            patience: Duration::ZERO,
+            others,
             clients,
             question,
             members,
@@ -69,11 +67,6 @@ impl Watch {
             reply_to,
             stranger_since: None,
         }
-    }
-
-    pub(super) fn patient(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
     }
 
     pub(super) async fn run(mut self, tell: &mut impl FnMut(Seen)) -> Result<Answer, NotReady> {
@@ -148,7 +141,7 @@ impl Watch {
     /// The sockets on which members listen and which may be the server.
     fn listening(&self) -> Vec<(u32, Listener)> {
         let mut found = sys::listeners_of(&(self.members)()).unwrap_or_default();
-        let anothers = |port| NEVER_A_SERVER.contains(&port) || self.extra.iter().any(|p| p.get() == port);
+        let anothers = |port| NEVER_A_SERVER.contains(&port) || self.others.have(port);
         found.retain(|(_, l)| l.port == self.wanted.get() || !anothers(l.port));
         found
     }
@@ -214,7 +207,7 @@ impl Watch {
         let candidate = |open: &Open| Candidate {
             port: open.listener.port,
             ephemeral: self.ephemeral.contains(&open.listener.port),
-            age: open.since.elapsed().saturating_sub(self.patience),
+            age: open.since.elapsed().saturating_sub(self.others.patience),
             standing: match open.reply {
                 Some(Reply::Answer { .. })
                     if self.question == Question::Connect && open.since.elapsed() < CONNECT_SETTLED =>

@@ -169,3 +169,28 @@ fn a_port_written_for_the_api_is_not_vites() {
     let ready = vite_beside_an_api(api, &[], &scripts);
     assert!(ready.port != taken && ready.port != api, "{}", ready.port);
 }
+
+#[test]
+fn scripts_run_in_the_shell_that_the_user_has_chosen() {
+    for (npmrc, variable) in [
+        ("script-shell=\"bash\"", None),
+        ("script-shell=${MY_SHELL}", None),
+        ("", Some("NPM_CONFIG_SCRIPT_SHELL")),
+        ("", Some("npm_config_script_shell")),
+    ] {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture("shape=alone");
+        let line = format!("echo \"${{BASH_VERSION:-none}}\" >shell; exec {}", fixture.line());
+        scratch.package_json(&[("dev", line)]);
+        scratch.write(".npmrc", npmrc);
+        scratch.write("deep/er/file", "");
+        let mut command = scratch.devrun(["npm", "run", "dev"]);
+        command.current_dir(scratch.project().join("deep/er")).env("MY_SHELL", "bash");
+        command.envs(variable.map(|name| (name, "bash")));
+        let mut run = Running::spawn(command);
+        run.ready();
+        let shell = std::fs::read_to_string(scratch.project().join("shell")).unwrap();
+        assert_ne!(shell.trim(), "none", "{npmrc} {variable:?}");
+        run.stop();
+    }
+}
