@@ -127,7 +127,9 @@ fn see(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
     let Some((runs, text)) = text.filter(|_| depth > 0) else {
         let port = port.or_else(|| if depth == DEPTH && run.is_none() { any_port(words) } else { None });
         let blind = run.as_ref().is_some_and(|run| run.elsewhere);
-        return Seen { server: seen.server, port, run, blind, ..Seen::default() };
+        let several = run.as_ref().is_some_and(|run| run.several);
+        let beside = if several { Beside::Unclear } else { Beside::Nothing };
+        return Seen { server: seen.server, port, run, blind, beside, ..Seen::default() };
     };
     let text = runs.args.iter().fold(text.to_string(), |text, arg| format!("{text} {}", quoted(arg)));
     let Some(Script { commands, at_once }) = split(&text) else {

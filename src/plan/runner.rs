@@ -27,6 +27,8 @@ pub(crate) struct Run {
     pub(crate) args: Vec<String>,
     /// It runs scripts that are not among those of this package.
     pub(crate) elsewhere: bool,
+    /// It may run several of those at the same time.
+    pub(crate) several: bool,
 }
 
 impl Runner {
@@ -65,6 +67,13 @@ pub(crate) fn run(program: &str, rest: &[Option<&str>], facts: &Facts) -> Option
         matches!(word, Some("-s" | "--silent" | "-q" | "--quiet" | "--if-present" | "--bun"))
     };
     let words: Vec<&str> = rest.iter().filter(|word| !quiet(word)).map(|word| word.unwrap_or("$")).collect();
+    // As `--filter 'apps/*'` or `--filter web...` may; npm and yarn 1 run one after the other.
+    let all = |word: &&str| {
+        matches!(*word, "-r" | "--recursive" | "recursive" | "--parallel")
+            || word.contains("...")
+            || word.contains('*')
+    };
+    let several = runner == Runner::Pnpm && words.iter().any(all);
     let is_script = |name: &str| facts.script(name).is_some();
     let (script, args) = match (runner, words.as_slice()) {
         (Runner::Npm, ["run" | "run-script" | "rum" | "urn", name, args @ ..]) => (*name, args),
@@ -86,7 +95,7 @@ pub(crate) fn run(program: &str, rest: &[Option<&str>], facts: &Facts) -> Option
         (Runner::Npm | Runner::Pnpm | Runner::Yarn1 | Runner::Yarn4, _) => {
             let other = |word: &&str| word.starts_with('-') || word.starts_with("workspace");
             let elsewhere = words.first().is_some_and(other);
-            return Some(Run { runner, script: None, args: Vec::new(), elsewhere });
+            return Some(Run { runner, script: None, args: Vec::new(), elsewhere, several });
         }
     };
     let args = match args.iter().position(|arg| *arg == "--") {
@@ -98,6 +107,7 @@ pub(crate) fn run(program: &str, rest: &[Option<&str>], facts: &Facts) -> Option
     Some(Run {
         runner,
         elsewhere: script.is_none(),
+        several: several && script.is_none(),
         script,
         args: args.iter().filter(|arg| !eaten(arg)).map(ToString::to_string).collect(),
     })
