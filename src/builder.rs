@@ -21,8 +21,8 @@ use crate::plan::{
     self, Facts, IfRunning, Port, PortRange, ReadyCheck, Request, RestartPolicy, Sources, StopSignal,
 };
 use crate::server::{Server, Shared, off_thread};
+use crate::spawn::OwnerWatch;
 use crate::supervise::{self, Outcome};
-use crate::then;
 
 /// A dev server that is to be started. Made by [`Server::command`].
 ///
@@ -333,5 +333,8 @@ fn supervise_here(
             let _ = sender.send(event.clone());
         }
     };
-    supervise::runtime()?.block_on(then::run(plan, context, &mut say))
+    supervise::runtime()?.block_on(async {
+        let _watch = OwnerWatch::start(plan.owner, context.stop.clone())?;
+        supervise::run(plan, context, &mut say).await
+    })
 }

@@ -34,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("manage", &["control", "detach", "error", "event", "plan", "registry", "sys"]),
     ("supervise", &["attempt", "error", "event", "lifecycle", "output", "plan", "session", "single", "sys"]),
     ("server", &["builder", "error", "event", "plan", "supervise"]),
-    ("builder", &["attempt", "error", "event", "events", "plan", "server", "supervise", "then"]),
+    ("builder", &["attempt", "error", "event", "events", "plan", "server", "spawn", "supervise"]),
     ("dashboard", &["error", "manage", "output", "plan", "registry", "sys"]),
     ("cli", &["attempt", "control", "dashboard", "detach", "error", "event", "manage", "output", "plan", "ports", "registry", "spawn", "supervise", "sys", "then"]),
     ("then", &["attempt", "error", "event", "launch", "lifecycle", "plan", "registry", "spare", "spawn", "supervise", "sys", "terminal"]),
