@@ -93,8 +93,10 @@ impl Marker {
 
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let mut file = files::open_regular(path, Access::Write)?;
-        file.set_len(0)?;
-        file.write_all(&serde_json::to_vec(self)?)
+        let json = serde_json::to_vec(self)?;
+        file.write_all(&json)?;
+        // Not to nothing before it is written: ext4 would write it to the disk at once.
+        file.set_len(json.len() as u64)
     }
 }
 

@@ -275,28 +275,6 @@ fn what_a_run_without_a_record_was_to_leave_running_lives() {
 }
 
 #[test]
-fn the_first_process_is_never_a_member() {
-    let first = process::identity(1);
-    let record = Record { front: first, guard: first, leader: first, ..record(7, "first") };
-    assert!(Run::of(&record).known.is_empty());
-}
-
-#[test]
-fn the_number_of_a_session_that_is_anothers_by_now_is_not_the_runs() {
-    let (_folder, registry) = registry();
-    let tree = Tree::start(Some("session-run"), false);
-    let leader = process::identity(tree.0.id()).unwrap();
-    let names = Spare { names: vec![], kill_all: false };
-    let session = process::info(tree.0.id()).unwrap().sid;
-    let record = Record { sessions: vec![session], spare: Some(names), ..running("session-run", leader.pid) };
-    // A run that began before the session did which has its number now.
-    let older = Record { leader: Some(Identity { start: 0, ..leader }), ..record.clone() };
-    assert_eq!(Run::of(&record).own_sessions(), [session]);
-    assert!(Run::of(&older).own_sessions().is_empty());
-    drop((registry, tree));
-}
-
-#[test]
 fn the_marker_of_a_run_of_a_newer_devrun_stays() {
     let (_folder, registry) = registry();
     let record = record(7, "newer-run");

@@ -64,11 +64,6 @@ impl Run {
         Self { id: id.to_string(), known: Vec::new(), began, spare: list(spare), sessions: None }
     }
 
-    #[cfg(test)]
-    pub(super) fn own_sessions(&self) -> &[u32] {
-        self.sessions.as_deref().unwrap_or_default()
-    }
-
     fn marks(&self, pid: u32) -> bool {
         process::environment_values(pid, "DEVRUN_ID").contains(&self.id)
     }
@@ -259,5 +254,31 @@ pub(crate) fn wait_for_exit(processes: &[&Process], patience: Duration) -> bool 
             return false;
         }
         first.wait(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::test_record;
+
+    #[test]
+    fn the_first_process_is_never_a_member() {
+        let first = process::identity(1);
+        let record = Record { front: first, guard: first, leader: first, ..test_record(7, "first") };
+        assert!(Run::of(&record).known.is_empty());
+    }
+
+    #[test]
+    fn the_number_of_a_session_that_is_anothers_by_now_is_not_the_runs() {
+        let me = process::identity(std::process::id());
+        let session = crate::sys::own_session();
+        let record = Record { leader: me, sessions: vec![session], ..test_record(7, "session") };
+        assert_eq!(Run::of(&record).sessions, Some(vec![session]));
+        // The run began before the leader of the session that has the number now.
+        let older = Record { leader: me.map(|me| Identity { start: 0, ..me }), ..record };
+        let others = session != 0 && process::identity(session).is_some();
+        assert_eq!(Run::of(&older).sessions, Some(if others { vec![] } else { vec![session] }));
+        assert_eq!(Run::of(&test_record(7, "an older devrun's")).sessions, None);
     }
 }

@@ -159,7 +159,7 @@ impl SpareList {
     }
 
     /// The same in room for its arguments.
-    fn spares(&self, pid: u32, own: &[u32], room: &mut [u8]) -> bool {
+    fn spares(&self, pid: u32, sessions: &[u32], room: &mut [u8]) -> bool {
         if self.always.is_empty() && self.own_session.is_empty() {
             return false;
         }
@@ -173,7 +173,7 @@ impl SpareList {
         let driven = |answer: &[u8]| words(answer).any(drives);
         named(&self.always)
             || (named(&self.own_session)
-                && !own.contains(&session(pid))
+                && !sessions.contains(&session(pid))
                 && !kernel::arguments_into(pid, room).is_some_and(driven))
     }
 }
