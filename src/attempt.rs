@@ -169,12 +169,7 @@ impl<'a> Attempt<'a> {
                     waiting += WAITING;
                     None
                 }
-                () = at(self.follow_stop) => {
-                    if let Some(due) = self.follow_stop {
-                        self.follow_leader_stop(due);
-                    }
-                    None
-                }
+                () = at(self.follow_stop) => self.follow_leader_stop(),
                 () = at(snapshot), if up => {
                     self.session.saw_members(&self.tree);
                     self.session.say_news(say);
@@ -269,13 +264,15 @@ impl<'a> Attempt<'a> {
     /// command before that stop, or right after the wake-up and before its own, and acted on it, we would stop a
     /// job that was just continued. So we look only when a stop of the group would have reached us already, and
     /// when it has (we are late), once more.
-    fn follow_leader_stop(&mut self, due: Instant) {
+    fn follow_leader_stop(&mut self) -> Option<Input> {
+        let due = self.follow_stop?;
         let stopped = process::info(self.tree.leader()).is_some_and(|info| info.state == 'T');
         let late = due.elapsed() > GROUP_STOP / 2;
         self.follow_stop = (stopped && late).then(|| Instant::now() + GROUP_STOP);
         if stopped && !late {
             sys::stop_self();
         }
+        None
     }
 
     fn leader_ended(&mut self, exit: Exit) -> Input {

@@ -49,6 +49,13 @@ impl Runner {
     }
 }
 
+/// Whether these arguments of pnpm may name several packages, as `--filter 'apps/*'` or `--filter web...` do. npm and
+/// yarn 1 run one after the other.
+fn may_name_several(words: &[&str]) -> bool {
+    let all = ["-r", "--recursive", "recursive", "--parallel"];
+    words.iter().any(|word| all.contains(word) || word.contains("...") || word.contains('*'))
+}
+
 /// The script that this program runs with these arguments; `None` if it is no runner.
 pub(crate) fn run(program: &str, rest: &[Option<&str>], facts: &Facts) -> Option<Run> {
     let runner = match program {
@@ -67,13 +74,7 @@ pub(crate) fn run(program: &str, rest: &[Option<&str>], facts: &Facts) -> Option
         matches!(word, Some("-s" | "--silent" | "-q" | "--quiet" | "--if-present" | "--bun"))
     };
     let words: Vec<&str> = rest.iter().filter(|word| !quiet(word)).map(|word| word.unwrap_or("$")).collect();
-    // As `--filter 'apps/*'` or `--filter web...` may; npm and yarn 1 run one after the other.
-    let all = |word: &&str| {
-        matches!(*word, "-r" | "--recursive" | "recursive" | "--parallel")
-            || word.contains("...")
-            || word.contains('*')
-    };
-    let several = runner == Runner::Pnpm && words.iter().any(all);
+    let several = runner == Runner::Pnpm && may_name_several(&words);
     let is_script = |name: &str| facts.script(name).is_some();
     let (script, args) = match (runner, words.as_slice()) {
         (Runner::Npm, ["run" | "run-script" | "rum" | "urn", name, args @ ..]) => (*name, args),

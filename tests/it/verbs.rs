@@ -196,6 +196,8 @@ fn a_server_that_starts_is_waited_for_and_can_be_stopped() {
     let slow = scratch.fixture("delay-listen=600000");
     let mut run = scratch.run("-n slow", &slow);
     slow.noted("complete").unwrap();
+    let known = || scratch.names(true).iter().any(|name| name == "slow");
+    eventually(SOON, || if known() { Ok(()) } else { Err("no record".to_string()) });
     let mut wait = Running::spawn(scratch.devrun(["wait", "slow"]));
     succeeds(&scratch, "stop slow");
     run.ended(SOON);
