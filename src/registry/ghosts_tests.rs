@@ -211,17 +211,21 @@ fn after_a_crash_of_many_one_look_at_all_processes_is_enough() {
     let mut gone = Command::new("true").spawn().unwrap();
     let leader = process::identity(gone.id());
     gone.wait().unwrap();
-    for number in 0..400 {
-        let run = format!("crashed-{number}");
-        leave(&registry, &Record { state: Phase::Ready, leader, ..record(number, &run) });
-    }
-    let begin = Instant::now();
-    let _ = carried_ids();
-    let one_look = begin.elapsed();
-    let begin = Instant::now();
-    assert!(end_all(&registry).is_empty());
-    let took = begin.elapsed();
-    assert!(took < 100 * one_look + Duration::from_millis(500), "{took:?}, one look takes {one_look:?}");
+    // A busy machine makes a time longer and never shorter: one of three tries has to do.
+    let times = std::iter::repeat_with(|| {
+        for number in 0..400 {
+            let run = format!("crashed-{number}");
+            leave(&registry, &Record { state: Phase::Ready, leader, ..record(number, &run) });
+        }
+        let begin = Instant::now();
+        let _ = carried_ids();
+        let one_look = begin.elapsed();
+        let begin = Instant::now();
+        assert!(end_all(&registry).is_empty());
+        (begin.elapsed(), one_look)
+    });
+    let soon = |(took, one_look): &(Duration, Duration)| *took < 100 * *one_look + Duration::from_millis(500);
+    assert!(times.take(3).any(|times| soon(&times)), "one look at all processes for each");
     assert!(markers(&registry).is_empty());
 }
 

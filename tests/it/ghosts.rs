@@ -229,6 +229,19 @@ fn neither_what_is_spared_nor_what_that_has_started_is_a_ghost() {
 }
 
 #[test]
+fn what_a_spared_program_has_started_is_not_asked_to_end() {
+    let scratch = Scratch::new();
+    let editor = "setsid ./code -c 'echo code $$ >>pids; ./in-editor 300 & echo in-editor $! >>pids; wait' &";
+    let lines = format!("{editor}\n./other 300 & echo other $! >>pids");
+    script(&scratch, &["code", "in-editor", "other"], &lines);
+    let mut run = run_script(&scratch, "");
+    let [code, in_editor, other] = ["code", "in-editor", "other"].map(|name| noted(&scratch, name));
+    run.signal(Signal::TERM);
+    run.ended(LIMIT);
+    assert_eq!((lives(code), lives(in_editor), lives(other)), (true, true, false), "{}", run.stderr());
+}
+
+#[test]
 fn what_is_left_running_is_what_the_crashed_run_was_told_to_whoever_cleans_up() {
     type Case = (&'static str, &'static str, bool);
     let cases: [Case; 5] = [
