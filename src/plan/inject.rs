@@ -183,7 +183,9 @@ impl Injection {
         }
         // Several programs would fight for it, so these get PORT and nothing else. An unknown one gets all.
         let own: Vec<_> = match self.server {
-            Some(server) if server.role == Role::Server => server.env.to_vec(),
+            Some(server) if server.role == Role::Server && self.beside != Beside::Unclear => {
+                server.env.to_vec()
+            }
             None if self.beside == Beside::Nothing => {
                 common_env().filter(|(name, _)| *name != "HOST").collect()
             }
@@ -211,7 +213,13 @@ impl Injection {
     /// its port by a flag or from the script shell, or else goes where it would go without devrun.
     fn shared_port(&self, port: Port) -> Option<(String, Option<String>)> {
         let fixed = self.server.is_some_and(|server| server.role == Role::Fixed);
-        let all = self.beside != Beside::Others || self.environment_only;
+        let all = match self.beside {
+            _ if self.environment_only => true,
+            Beside::Nothing => true,
+            Beside::Others => false,
+            // Unknown ones may need it, as those of a runner of several.
+            Beside::Unclear => self.server.is_none(),
+        };
         (!fixed && (all || self.told_alone())).then(|| ("PORT".into(), all.then(|| port.to_string())))
     }
 

@@ -144,7 +144,7 @@ fn see(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
     let beside = match only {
         _ if of_several.is_some() || at_once && names_port => Beside::Nothing,
         Some(one) if !at_once => one.beside,
-        Some(_) if !blind => Beside::Others,
+        Some(one) if !blind && !agreed(one, &below, &commands) => Beside::Others,
         None if !at_once => below.iter().map(|seen| seen.beside).max().unwrap_or_default(),
         _ => Beside::Unclear,
     };
@@ -172,6 +172,17 @@ fn only(below: &[Seen]) -> Option<&Seen> {
         true => one(&|seen| seen.server.is_some()),
         false => one(&|seen| seen.port.is_some()),
     }
+}
+
+/// Whether another of the commands names the port that this one has without devrun, as `wait-on tcp:5173` does.
+fn agreed(one: &Seen, below: &[Seen], commands: &[Vec<Word>]) -> bool {
+    let usual = one.server.and_then(|server| server.default_port);
+    let Some(port) = one.port.map(Port::get).or(usual).map(|port| port.to_string()) else { return false };
+    let mut others = below.iter().zip(commands).filter(|(seen, _)| !std::ptr::eq(*seen, one));
+    others.any(|(_, command)| {
+        let words = texts(command).into_iter().flatten();
+        words.flat_map(|word| word.split(|c: char| !c.is_ascii_digit())).any(|number| number == port)
+    })
 }
 
 /// The script behind `yarn serve`, where a program is called `serve` too.

@@ -104,7 +104,9 @@ pub(crate) fn run(program: &str, rest: &[Option<&str>], facts: &Facts) -> Option
         _ => args,
     };
     let eaten = |arg: &&str| runner == Runner::Npm && !rest.contains(&Some("--")) && arg.starts_with('-');
-    let script = (is_script(script) && !script.starts_with('-')).then(|| script.to_string());
+    let mut own = words.iter().take_while(|word| **word != "--");
+    let away = runner == Runner::Npm && own.any(|word| means_another(word));
+    let script = (is_script(script) && !script.starts_with('-') && !away).then(|| script.to_string());
     Some(Run {
         runner,
         elsewhere: script.is_none(),
@@ -112,4 +114,9 @@ pub(crate) fn run(program: &str, rest: &[Option<&str>], facts: &Facts) -> Option
         script,
         args: args.iter().filter(|arg| !eaten(arg)).map(ToString::to_string).collect(),
     })
+}
+
+/// Whether npm runs the script of another package with this word, wherever it stands.
+fn means_another(word: &str) -> bool {
+    matches!(word, "-w" | "-ws" | "-C") || word.starts_with("--workspace") || word.starts_with("--prefix")
 }

@@ -23,9 +23,15 @@ fn what_runs_beside_the_server_is_not_given_its_port() {
         ("npm run dev", "node a.js & node b.js", port, None),
         ("npm run dev", "npm run web & npm run web", port, None),
         ("npm run dev", "npm run both & npm run web", port, None),
-        ("npm run dev", "npm run dev -w api & npm run web", port, None),
-        ("npm run dev", "npm --prefix api run dev & vite", port, None),
+        ("npm run dev", "npm run dev -w api & npm run web", None, None),
+        ("npm run dev", "npm --prefix api run dev & vite", None, None),
         ("npm run dev", "npm run dev -w api & npm run dev -w web", port, None),
+        // They have agreed on a port.
+        ("npm run dev", "vite & wait-on http://localhost:5173 && electron .", None, None),
+        ("npm run dev", "vite --port 3000 & wait-on tcp:3000/x && electron .", None, None),
+        ("npm run dev", "next dev & wait-on tcp:3000", None, None),
+        ("npm run dev", "flask run & wait-on tcp:5000", None, None),
+        ("npm run dev", "npm run web & API=localhost:51730 node api.js", removed, beside),
         // Several packages at the same time, or one after the other.
         ("pnpm -r dev", "vite", port, None),
         ("pnpm --filter 'apps/*' dev", "vite", port, None),
