@@ -40,6 +40,24 @@ fn there_is_one_for_each_user_and_a_second_call_finds_it() {
 }
 
 #[test]
+fn a_server_has_the_fields_that_the_schema_names() {
+    let scratch = Scratch::new();
+    Running::spawn(scratch.devrun(["--ready", "none", "--", "true"])).outcome(SOON);
+    let dashboard = Dashboard::start(&scratch);
+    let server = dashboard.server(SOON, "project", |_| true);
+    let mut fields: Vec<&String> = server.as_object().unwrap().keys().collect();
+    fields.sort();
+    let schema = &dashboard.get("/api/openapi.json")["components"]["schemas"]["Server"];
+    let mut named: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    named.sort();
+    assert_eq!(fields, named);
+    let mut required: Vec<&str> =
+        schema["required"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
+    required.sort_unstable();
+    assert_eq!(fields, required);
+}
+
+#[test]
 fn in_the_background_it_outlives_its_caller_and_is_found_again() {
     let scratch = Scratch::new();
     let port = crate::support::free_port().to_string();
