@@ -428,18 +428,16 @@ impl<'a> Attempt<'a> {
 
     /// What was said before the command ended by itself is for its reader, however long that takes, as from any filter;
     /// until somebody wants an end.
-    async fn drain(&mut self, stops: &mut UnboundedReceiver<StopCause>) {
+    async fn drain(&mut self, stops: &UnboundedReceiver<StopCause>) {
         let Some(output) = &mut self.output else { return };
         let mut told = false;
-        while !output.drained() {
+        // What asks for an end stays where it is, for whoever decides whether there is another start.
+        while !output.drained() && stops.is_empty() {
             if !std::mem::replace(&mut told, true) {
                 self.session.stopping();
                 self.terminal.release(); // Ctrl-C is for us now
             }
-            tokio::select! {
-                _ = stops.recv() => return,
-                () = tokio::time::sleep(DRAIN_LOOK) => {}
-            }
+            tokio::time::sleep(DRAIN_LOOK).await;
         }
     }
 

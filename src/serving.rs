@@ -8,7 +8,7 @@ use crate::sys;
 use crate::sys::process::Process;
 
 /// A server may restart itself: so long after the end of the member that served another one may take its place.
-const SUCCESSION: Duration = Duration::from_secs(2);
+const SUCCESSION: Duration = Duration::from_secs(10);
 
 /// What is known of who serves.
 pub(crate) enum Serving {

@@ -117,6 +117,7 @@ impl<'a> Wait<'a> {
                     }
                 }
                 Some(Holder::Ends) => stopped = None,
+                Some(Holder::Drains) => return self.for_stop().await,
                 Some(Holder::Runs) => {
                     stopped = None;
                     let record = self.registry.live_record(&self.plan.id);
@@ -168,19 +169,19 @@ impl<'a> Wait<'a> {
     /// Whether nobody has the place, or has it for long.
     fn is_over(&self) -> bool {
         match self.holder() {
-            None | Some(Holder::Ends) => true,
+            None | Some(Holder::Ends | Holder::Drains) => true,
             Some(Holder::Runs | Holder::Stopped { .. }) => false,
         }
     }
 
-    /// Until nothing is left of a run that was killed.
+    /// Until nothing is left of a run that was killed, or that only waits for a reader of its output.
     async fn for_end(&mut self) -> Result<Option<Outcome>, Error> {
         while self.holder() == Some(Holder::Ends) {
             if let Some(outcome) = self.look_later().await? {
                 return Ok(Some(outcome));
             }
         }
-        Ok(None)
+        if self.holder() == Some(Holder::Drains) { self.for_stop().await } else { Ok(None) }
     }
 
     /// Waits until it is time for the next look; `Some`: this run was asked to stop meanwhile. Errs when the server
@@ -210,7 +211,7 @@ impl<'a> Wait<'a> {
         let by = self.front.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
         match self.holder() {
             Some(Holder::Ends) => format!("the {name} of a devrun that was killed{by} ends"),
-            Some(Holder::Runs | Holder::Stopped { .. }) | None => {
+            Some(Holder::Runs | Holder::Drains | Holder::Stopped { .. }) | None => {
                 format!("{name} is being started by another devrun{by}")
             }
         }

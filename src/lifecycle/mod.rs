@@ -114,6 +114,11 @@ pub(crate) fn step(state: State, input: Input, now: Duration) -> (State, Option<
         }
         (State::Starting { .. }, Input::ReadyTimedOut) => stop(StopCause::ReadyTimeout, now),
         (State::Starting { .. }, Input::StrangerAnswers) => stop(StopCause::Stranger, now),
+        // Another member serves than before.
+        (
+            state @ (State::Starting { leader: Leader::Left } | State::Ready { leader: Leader::Left }),
+            Input::LeaderExited { serving: true },
+        ) => (state, None),
         (State::Starting { .. }, Input::LeaderExited { serving: true }) => {
             (State::Starting { leader: Leader::Left }, Some(Act::AnnounceLeaderless))
         }

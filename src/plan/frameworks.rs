@@ -155,10 +155,18 @@ impl Server {
         let verb = word.and_then(|at| self.verbs.iter().find_map(|verb| written(verb, at)));
         match self.not {
             None if self.verbs.is_empty() => Some(0),
-            None => verb,
+            None => verb.or_else(|| word.is_none().then(|| self.last_verb(args)).flatten()),
             Some(not) if may_be(not, &args[..word.map_or(args.len(), |at| at + 1)]) => None,
             Some(_) => Some(verb.unwrap_or(0)),
         }
+    }
+
+    /// The end of the last word that may be the value of a flag, as in `webpack --hot serve`, and is a sub-command
+    /// all the same, since there is no other.
+    fn last_verb(&self, args: &[Option<&str>]) -> Option<usize> {
+        let at = args.iter().rposition(|arg| arg.is_some_and(|arg| self.verbs.contains(&arg)))?;
+        let is_value = at > 0 && args[at - 1].is_some_and(|flag| VALUED.contains(&flag));
+        (!is_value).then_some(at + 1)
     }
 }
 
@@ -279,6 +287,10 @@ mod tests {
             ("vite", "dev --mode test", Some(1)),
             ("vp", "dev", Some(1)),
             ("tauri", "android dev", Some(2)),
+            ("webpack", "--progress serve", Some(2)),
+            ("hugo", "--buildDrafts server", Some(2)),
+            ("wrangler", "--local dev", Some(2)),
+            ("wrangler", "--env dev", None),
             ("nx", "serve app", Some(0)),
             ("php", "-S localhost:8000", Some(0)),
         ];

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::facts::{Facts, Package, cargo_name};
 use super::inject::Told;
-use super::look::HOST;
+use super::look::{HOST, Written};
 use super::tauri::{Arguments, Tauri, merge, parse};
 use super::{Port, PortRange, PortSet, Request, Then, config, make, names, script, values};
 
@@ -64,7 +64,7 @@ fn tauri(text: &str) {
 
 /// A script before and after, for whoever can parse one.
 pub(crate) fn rewritten(script: &str, replace: bool) -> String {
-    let written = if replace { Port::new(3000) } else { None };
+    let written = if replace { Written::Any } else { Written::None };
     let told = Told { port: Port::new(4100).expect("a port"), written, beside: false };
     let once = script::rewrite(script, told);
     let twice = script::rewrite(&once.script, told);

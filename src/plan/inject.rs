@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::frameworks::{Role, Server, common_env};
-use super::look::{Edit, HOST, fill, look};
+use super::look::{Edit, HOST, Written, fill, look};
 use super::runner::Runner;
 use super::{CommandLine, Plan, Port, PortSet};
 
@@ -22,8 +22,8 @@ pub(crate) const SHELL: &str = "DEVRUN_SHELL";
 pub(crate) struct Injection {
     /// `--no-inject`: no argument is touched.
     pub(crate) environment_only: bool,
-    /// The port written in the command or script that may be changed; any other one there is somebody else's.
-    pub(crate) written: Option<Port>,
+    /// Which port written in the command or the scripts may be changed.
+    pub(crate) written: Written,
     /// The known server or runner, through scripts.
     pub(crate) server: Option<&'static Server>,
     pub(crate) beside: Beside,
@@ -67,8 +67,8 @@ pub(crate) enum Beside {
 pub(crate) struct Told {
     /// The server's port.
     pub(crate) port: Port,
-    /// The port in the scripts that gives way to it.
-    pub(crate) written: Option<Port>,
+    /// Which port in the scripts gives way to it.
+    pub(crate) written: Written,
     /// Others run beside the server: `PORT` is set for it alone.
     pub(crate) beside: bool,
 }
@@ -253,8 +253,9 @@ impl Injection {
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.written {
-            Some(written) => write!(f, "{} replace {written}", self.port)?,
-            None => write!(f, "{} keep", self.port)?,
+            Written::Only(own) => write!(f, "{} replace {own}", self.port)?,
+            Written::Any => write!(f, "{} replace any", self.port)?,
+            Written::None => write!(f, "{} keep", self.port)?,
         }
         f.write_str(if self.beside { " beside" } else { "" })
     }
@@ -267,8 +268,9 @@ impl Told {
         let rest = text.strip_suffix(" beside");
         let words: Vec<&str> = rest.unwrap_or(text).split(' ').collect();
         let (port, written) = match words[..] {
-            [port, "keep"] => (port, None),
-            [port, "replace", written] => (port, Some(written.parse().ok()?)),
+            [port, "keep"] => (port, Written::None),
+            [port, "replace", "any"] => (port, Written::Any),
+            [port, "replace", own] => (port, Written::Only(own.parse().ok()?)),
             _ => return None,
         };
         Some(Told { port: port.parse().ok()?, written, beside: rest.is_some() })

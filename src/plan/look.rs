@@ -70,15 +70,36 @@ pub(crate) fn look(words: &[Option<&str>]) -> Look {
     seen
 }
 
+/// Which of the ports that are written in commands give way to the server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Written {
+    #[default]
+    None,
+    /// The server's own; any other one is somebody else's.
+    Only(Port),
+    /// That of the one command that is found: the user wants a port, and the scripts can't be followed.
+    Any,
+}
+
+impl Written {
+    pub(crate) fn gives_way(self, port: Port) -> bool {
+        match self {
+            Written::None => false,
+            Written::Only(own) => port == own,
+            Written::Any => true,
+        }
+    }
+}
+
 impl Look {
     /// What makes the command listen on this port, from its end on, so that places stay right. Of the ports that are
     /// written already only `written` is changed: another one is another server's.
-    pub(crate) fn edits(&self, words: &[Option<&str>], port: Port, written: Option<Port>) -> Vec<Edit> {
+    pub(crate) fn edits(&self, words: &[Option<&str>], port: Port, written: Written) -> Vec<Edit> {
         if self.nested || self.server.is_some_and(|server| server.role != Role::Server) {
             return Vec::new();
         }
         let mut edits: Vec<Edit> = Vec::new();
-        for spot in self.spots.iter().filter(|spot| Some(spot.port) == written && spot.port != port) {
+        for spot in self.spots.iter().filter(|spot| written.gives_way(spot.port) && spot.port != port) {
             edits.push(Edit::Replace(spot.word, format!("{}{port}", spot.head)));
         }
         if let Some(server) = self.server.filter(|server| !server.add.is_empty() && !self.flagged) {

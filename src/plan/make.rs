@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::facts::Facts;
 use super::frameworks::{Role, Server};
 use super::inject::{Append, Beside, Hook, Injection};
-use super::look::{Look, look};
+use super::look::{Look, Written, look};
 use super::runner::{Run, run};
 use super::script::{Script, Word, quoted, split, texts, the_one};
 use super::{
@@ -62,7 +62,7 @@ pub(crate) fn make(request: Request, facts: &Facts) -> Result<Plan, Error> {
         log: request.log.unwrap_or(false),
         open: request.open.unwrap_or(false),
         options: options(&request),
-        injection: injection(&request, facts, &seen),
+        injection: injection(&request, facts, &seen, wanted),
         notes,
         argv,
     })
@@ -112,6 +112,8 @@ struct Seen {
     beside: Beside,
     /// It runs scripts that are not known, of another package or too odd.
     blind: bool,
+    /// It goes to another folder, where other scripts may have the same names.
+    moves: bool,
     /// Its scripts use `$PORT`: whoever wrote that knows who has it.
     names_port: bool,
 }
@@ -129,7 +131,8 @@ fn see(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
         let blind = run.as_ref().is_some_and(|run| run.elsewhere);
         let several = run.as_ref().is_some_and(|run| run.several);
         let beside = if several { Beside::Unclear } else { Beside::Nothing };
-        return Seen { server: seen.server, port, run, blind, beside, ..Seen::default() };
+        let moves = matches!(words.first(), Some(Some("cd" | "pushd")));
+        return Seen { server: seen.server, port, run, blind, moves, beside, ..Seen::default() };
     };
     let text = runs.args.iter().fold(text.to_string(), |text, arg| format!("{text} {}", quoted(arg)));
     let Some(Script { commands, at_once }) = split(&text) else {
@@ -158,6 +161,7 @@ fn see(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
         run,
         beside,
         blind,
+        moves: below.iter().any(|seen| seen.moves),
         names_port,
     }
 }
@@ -248,7 +252,20 @@ fn extra_ports(request: &Request) -> Vec<ExtraPort> {
     extra
 }
 
-fn injection(request: &Request, facts: &Facts, seen: &Seen) -> Injection {
+/// A port that the plan has not seen, in a script that it could not follow, gives way only to one that was asked for.
+fn written(seen: &Seen, wanted: Option<Wanted>) -> Written {
+    let asked = wanted.is_some_and(|wanted| match wanted.by {
+        WantedBy::User | WantedBy::OuterDevrun | WantedBy::Tauri => true,
+        WantedBy::Script | WantedBy::Environment => false,
+    });
+    match seen.port {
+        Some(port) => Written::Only(port),
+        None if asked && (seen.blind || seen.moves) && seen.beside == Beside::Nothing => Written::Any,
+        None => Written::None,
+    }
+}
+
+fn injection(request: &Request, facts: &Facts, seen: &Seen, wanted: Option<Wanted>) -> Injection {
     let single = seen.server.is_none_or(|server| server.role == Role::Server);
     let reaches = |run: &Run| match seen.beside {
         Beside::Nothing => true,
@@ -260,8 +277,7 @@ fn injection(request: &Request, facts: &Facts, seen: &Seen) -> Injection {
     let text = |name: &str| facts.env.get(name).filter(|value| !value.is_empty()).cloned();
     Injection {
         environment_only: request.no_inject.unwrap_or(false),
-        // A port that the plan has not seen (in a script it could not follow) is the user's, and is kept.
-        written: seen.port,
+        written: written(seen, wanted),
         server: seen.server,
         beside: seen.beside,
         astro: facts.package.as_ref().is_some_and(|package| package.astro),

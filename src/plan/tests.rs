@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 
 use super::facts::tests::facts;
-use super::inject::Told;
 use super::{CommandLine, Facts, Plan, PortSet, Request, Wanted, WantedBy, make};
 
 fn plan(command: &str, facts: &Facts) -> Plan {
@@ -163,34 +162,6 @@ fn scripts_get_their_flags_through_the_script_shell() {
 }
 
 #[test]
-fn what_the_script_shell_is_told_is_what_it_hears() {
-    let port = "4100".parse().unwrap();
-    for (written, beside) in [(None, false), ("3000".parse().ok(), false), (None, true)] {
-        let told = Told { port, written, beside };
-        assert_eq!(Told::parse(told.to_string().as_ref()), Some(told));
-    }
-    for told in ["0 keep", "4100", "4100 replace", "4100 replace 0", "4100 keep 3000", "4100 beside", ""] {
-        assert_eq!(Told::parse(told.as_ref()), None, "{told}");
-    }
-    for (script, expected) in [
-        // Nothing gives way but the port of the server itself.
-        ("vite", "4100 keep"),
-        ("PORT=4001 node api.js & vite", "4100 keep beside"),
-        ("vite --port 3000", "4100 replace 3000"),
-        ("PORT=4001 node api.js & npm run in", "4100 replace 3210 beside"),
-        ("PORT=4001 npm run in", "4100 replace 3210"),
-        ("PORT=4001 node api.js", "4100 replace 4001"),
-    ] {
-        let mut facts = project(script, "");
-        for user in [None, Some(port)] {
-            facts.settings.port = user;
-            let told = var(&filled(&plan("npm run dev", &facts)), "DEVRUN_INJECT");
-            assert_eq!(told.as_deref(), Some(expected), "{script}");
-        }
-    }
-}
-
-#[test]
 fn runners_without_a_script_shell_get_flags_by_their_own_rule() {
     let flags = "--port 4100 --strictPort --host 127.0.0.1";
     let berry = "\"packageManager\": \"yarn@4.1.0\",";
@@ -295,3 +266,4 @@ fn the_script_gives_the_name() {
 }
 
 mod beside_tests;
+mod told_tests;

@@ -14,9 +14,10 @@ fn registry() -> (tempfile::TempDir, Registry) {
     (folder, registry)
 }
 
-/// A range of its own for each test, since they run beside each other and in worktrees beside this one.
+/// A range of its own for each test, since they run beside each other and in worktrees beside this one. All below
+/// 24,000: no framework's default is there.
 fn range(length: u16) -> PortRange {
-    let first = 12_000 + (std::process::id() % 400) as u16 * 40;
+    let first = 12_000 + (std::process::id() % 300) as u16 * 40;
     let base = std::sync::LazyLock::force(&NEXT).fetch_add(length, std::sync::atomic::Ordering::Relaxed);
     PortRange::new(Port::new(first + base).unwrap(), Port::new(first + base + length - 1).unwrap()).unwrap()
 }

@@ -1,6 +1,7 @@
 //! Whether whoever holds a server's lock can answer at all. Nothing here waits for an answer.
 
 use super::claim::holder;
+use super::record::Phase;
 use super::store::Registry;
 use crate::plan::ServerId;
 use crate::sys::files::{self, Access};
@@ -16,6 +17,8 @@ pub(crate) enum Holder {
     Stopped { pid: u32 },
     /// Its front is dead and its guard ends the tree: what the record says is over.
     Ends,
+    /// Nobody of its tree is left. Its front waits for a reader of the output.
+    Drains,
 }
 
 /// The state of the server's front, or where that is dead, of its guard; `None` while nobody holds the lock.
@@ -27,17 +30,20 @@ pub(crate) fn holder_state(registry: &Registry, id: &ServerId) -> Option<Holder>
     let (run, front) = holder(&file);
     let record = registry.peek(id).ok().flatten().filter(|record| Some(&record.run) == run.as_ref());
     // Before its first record a run is known by the pid in the lock alone.
+    let stopping = record.as_ref().is_some_and(|record| record.state == Phase::Stopping);
     let recorded = record.map(|record| [record.front, record.guard]);
     let identities = recorded.unwrap_or_else(|| [front.and_then(process::identity), None]);
-    let [front, _] = identities;
-    let front_is_dead = front.is_some_and(|front| match Process::open(&front) {
-        Ok(found) => found.is_none_or(|found| !found.is_alive()),
-        Err(_) => false,
+    let [front_is_dead, guard_is_dead] = identities.map(|identity| {
+        identity.is_some_and(|identity| match Process::open(&identity) {
+            Ok(found) => found.is_none_or(|found| !found.is_alive()),
+            Err(_) => false,
+        })
     });
     let living = identities.into_iter().flatten().find_map(|identity| state(&identity));
     Some(match living {
         Some((pid, 'T' | 't')) => Holder::Stopped { pid },
         Some(_) | None if front_is_dead => Holder::Ends,
+        Some(_) | None if stopping && guard_is_dead => Holder::Drains,
         Some(_) | None => Holder::Runs,
     })
 }

@@ -1,7 +1,7 @@
 //! Promise 11: stdin, stdout and stderr pass through, byte for byte, and nobody who holds a pipe delays the end.
 
 use std::io::Read;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use crate::support::{Ended, Running, SOON, Scratch, Signal, eventually, kill};
 
@@ -110,23 +110,54 @@ fn the_last_words_of_the_command_are_not_lost() {
     }
 }
 
+/// A devrun whose command is over and has said more than its reader has read, which is nothing.
+fn unread(scratch: &Scratch, options: &[&str]) -> Child {
+    let command = ["--ready", "none", "-q", "--name", "shop", "--", "sh", "-c"];
+    let script = "echo >>starts; head -c 250000 /dev/zero";
+    let mut devrun = scratch.devrun(options.iter().chain(&command).chain(&[script]));
+    let devrun = devrun.stdout(Stdio::piped()).spawn().unwrap();
+    eventually(SOON, || match scratch.listed(true).first() {
+        Some(record) if record["state"] == "stopping" => Ok(()),
+        other => Err(format!("it does not wait: {other:?}")),
+    });
+    devrun
+}
+
+fn starts(scratch: &Scratch) -> usize {
+    std::fs::read_to_string(scratch.project().join("starts")).unwrap().lines().count()
+}
+
 #[test]
-fn a_reader_that_pauses_gets_all_of_it_and_a_signal_ends_the_wait() {
-    for stopped in [false, true] {
+fn a_reader_that_pauses_gets_all_of_it() {
+    let scratch = Scratch::new();
+    let mut devrun = unread(&scratch, &[]);
+    let mut read = Vec::new();
+    devrun.stdout.take().unwrap().read_to_end(&mut read).unwrap();
+    assert_eq!((read.len(), devrun.wait().unwrap().code()), (250_000, Some(0)));
+}
+
+#[test]
+fn who_waits_for_a_reader_is_ended_by_a_signal_and_by_the_next_start() {
+    for (options, ended) in [(&[][..], Some(0)), (&["--restart", "always"], None)] {
         let scratch = Scratch::new();
-        let options = ["--ready", "none", "-q", "--name", "shop", "--", "head", "-c", "250000", "/dev/zero"];
-        let mut devrun = scratch.devrun(options).stdout(Stdio::piped()).spawn().unwrap();
-        eventually(SOON, || match scratch.listed(true).first() {
-            Some(record) if record["state"] == "stopping" => Ok(()),
-            other => Err(format!("it does not wait: {other:?}")),
-        });
-        if stopped {
-            kill(devrun.id(), Signal::TERM);
-            assert_eq!(devrun.wait().unwrap().code(), Some(0), "the command's own");
-        } else {
-            let mut read = Vec::new();
-            devrun.stdout.take().unwrap().read_to_end(&mut read).unwrap();
-            assert_eq!((read.len(), devrun.wait().unwrap().code()), (250_000, Some(0)));
-        }
+        let mut devrun = unread(&scratch, options);
+        kill(devrun.id(), Signal::TERM);
+        assert_eq!(devrun.wait().unwrap().code(), ended, "the command's own, or the signal's");
+        assert_eq!(starts(&scratch), 1, "{options:?}");
     }
+    let scratch = Scratch::new();
+    let mut first = unread(&scratch, &[]);
+    let next = scratch.devrun([
+        "--ready",
+        "none",
+        "--name",
+        "shop",
+        "--",
+        "sh",
+        "-c",
+        "echo >>starts; head -c 250000 /dev/zero",
+    ]);
+    let outcome = Running::spawn(next).outcome(SOON);
+    assert_eq!((outcome.ended, outcome.stdout.len(), starts(&scratch)), (Ended::Status(0), 250_000, 2));
+    first.wait().unwrap();
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::plan::Port;
+use crate::plan::look::Written;
 
 /// What stands for every program: it tells its name, `PORT` and its arguments, whatever its output is.
 const TELLER: &str = "#!/bin/sh\nprintf '%s\\0' \"PORT=$PORT\" \"${0##*/}\" \"$@\" END >&9\n";
@@ -100,7 +101,8 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 fn told(written: Option<u16>, beside: bool) -> Told {
-    Told { port: "4100".parse().unwrap(), written: written.and_then(Port::new), beside }
+    let written = written.and_then(Port::new).map_or(Written::None, Written::Only);
+    Told { port: "4100".parse().unwrap(), written, beside }
 }
 
 /// Each case starts processes.

@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::plan::Port;
+use crate::plan::look::Written;
 
 const FLAGS: &str = "--port 4100 --strictPort --host 127.0.0.1";
 
 fn told(written: Option<Port>) -> Told {
+    let written = written.map_or(Written::None, Written::Only);
     Told { port: "4100".parse().unwrap(), written, beside: false }
 }
 
