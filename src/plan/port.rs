@@ -44,7 +44,9 @@ impl FromStr for Port {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().ok().and_then(Port::new).ok_or_else(|| "a port is a number from 1 to 65535".to_string())
+        // A number's own parser takes `+3000`, too, which no server does.
+        let number = Some(text).filter(|text| !text.starts_with('+')).and_then(|text| text.parse().ok());
+        number.and_then(Port::new).ok_or_else(|| "a port is a number from 1 to 65535".to_string())
     }
 }
 

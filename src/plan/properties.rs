@@ -88,6 +88,8 @@ proptest! {
     #[test]
     fn a_port_and_a_range_are_what_was_written(first: u16, last: u16, junk in "[0-9+ -]{0,12}") {
         prop_assert_eq!(first.to_string().parse::<Port>().ok(), Port::new(first));
+        let signed = format!("+{first}");
+        prop_assert!(signed.parse::<Port>().is_err());
         if let Ok(range) = format!("{first}-{last}").parse::<PortRange>() {
             prop_assert_eq!(range.to_string(), format!("{first}-{last}"));
             prop_assert!(range.contains(names::derived_port(Path::new(&junk), &range)));
