@@ -145,12 +145,14 @@ fn script(scratch: &Scratch, names: &[&str], lines: &str) {
     scratch.write("app.sh", &format!("trap '' HUP\n{lines}\nwait\n"));
 }
 
-/// The process that the script has noted under this name.
+/// The process that the script has noted under this name, once it is this program: a shell notes its child before
+/// that has executed anything.
 fn noted(scratch: &Scratch, name: &str) -> u32 {
     eventually(SOON, || {
         let notes = std::fs::read_to_string(scratch.project().join("pids")).unwrap_or_default();
         let pid = notes.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-        pid.ok_or(format!("no {name} in {notes}"))
+        let found: Option<Proc> = pid.and_then(Proc::of);
+        found.filter(|found| found.comm == name).map(|found| found.pid).ok_or(format!("no {name} in {notes}"))
     })
 }
 
@@ -246,11 +248,11 @@ fn what_is_left_running_is_what_the_crashed_run_was_told_to_whoever_cleans_up() 
     ];
     for (of_run, of_next, expected) in cases {
         let scratch = Scratch::new();
-        let name = if of_run.contains("keepme") { "./keepme" } else { "setsid ./firefox" };
-        let lines = format!("{name} 300 & echo kept $! >>pids; ./other 300 & echo other $! >>pids");
+        let (kept, way) = if of_run.contains("keepme") { ("keepme", "") } else { ("firefox", "setsid ") };
+        let lines = format!("{way}./{kept} 300 & echo {kept} $! >>pids; ./other 300 & echo other $! >>pids");
         script(&scratch, &["keepme", "firefox", "other"], &lines);
         let mut run = run_script(&scratch, of_run);
-        let [kept, other] = ["kept", "other"].map(|name| noted(&scratch, name));
+        let [kept, other] = [kept, "other"].map(|name| noted(&scratch, name));
         kill_both(&scratch, &mut run);
         let said = if expected && of_next.is_empty() {
             Running::spawn(scratch.devrun(["clean"])).outcome(SOON).stdout
