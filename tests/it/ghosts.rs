@@ -24,12 +24,8 @@ fn kill_front_and_guard(scratch: &Scratch, front: u32) {
     guards.iter().for_each(|guard| kill(guard.pid, Signal::KILL));
     kill(front, Signal::KILL);
     // Until then they have the lock, and nobody looks for what they have left.
-    eventually(SOON, || {
-        match [front].into_iter().chain(guards.iter().map(|guard| guard.pid)).find_map(Proc::of) {
-            Some(living) => Err(format!("{living:?}")),
-            None => Ok(()),
-        }
-    });
+    let both = [front].into_iter().chain(guards.iter().map(|guard| guard.pid));
+    eventually(SOON, || both.clone().find_map(Proc::of).map_or(Ok(()), |living| Err(format!("{living:?}"))));
 }
 
 #[test]
@@ -227,7 +223,6 @@ fn neither_what_is_spared_nor_what_that_has_started_is_ended() {
             kill_both(&scratch, &mut run);
             assert!(lives(other), "or this test proves nothing");
             let said = start_another(&scratch, "");
-            // The command itself may still be dying of its guard's death.
             assert!(
                 said.contains("ended what a crash of shop") && said.contains(&other.to_string()),
                 "{said}"
@@ -242,15 +237,13 @@ fn neither_what_is_spared_nor_what_that_has_started_is_ended() {
 
 #[test]
 fn what_is_left_running_is_what_the_crashed_run_was_told_to_whoever_cleans_up() {
-    type Case = (&'static str, &'static str, bool);
-    let cases: [Case; 5] = [
+    for (of_run, of_next, expected) in [
         ("--spare keepme", "", true),
         ("--spare keepme", "--kill-all", true),
         ("", "--kill-all", true),
         ("--kill-all", "", false),
         ("--kill-all", "--spare keepme", false),
-    ];
-    for (of_run, of_next, expected) in cases {
+    ] {
         let scratch = Scratch::new();
         let (kept, way) = if of_run.contains("keepme") { ("keepme", "") } else { ("firefox", "setsid ") };
         let lines = format!("{way}./{kept} 300 & echo {kept} $! >>pids; ./other 300 & echo other $! >>pids");
