@@ -39,7 +39,6 @@ mod ports;
 mod ready;
 mod registry;
 mod server;
-mod serving;
 mod session;
 mod single;
 mod spare;

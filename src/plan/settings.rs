@@ -62,6 +62,13 @@ pub(crate) struct PortWish {
     pub(crate) extra: Vec<ExtraPort>,
 }
 
+impl PortWish {
+    /// The wanted port.
+    pub(crate) fn port(&self) -> Option<Port> {
+        self.wanted.map(|wanted| wanted.port)
+    }
+}
+
 /// A port somebody asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted {

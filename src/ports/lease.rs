@@ -121,7 +121,7 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn main(&self, wish: &PortWish, last: Option<Port>) -> Result<(Lease, Option<Busy>), Error> {
-        let wanted = wish.wanted.map(|wanted| wanted.port);
+        let wanted = wish.port();
         if let Some(port) = wanted.filter(|_| wish.strict) {
             return match self.take(port)? {
                 Some(lease) => Ok((lease, None)),

@@ -11,7 +11,7 @@ use crate::sys::process::Process;
 const SUCCESSION: Duration = Duration::from_secs(10);
 
 /// What is known of who serves.
-pub(crate) enum Serving {
+pub(super) enum Serving {
     /// The command runs, and its exit is the end; or it has left, and nobody serves any more.
     Command,
     /// A member, until it ends.
@@ -22,7 +22,7 @@ pub(crate) enum Serving {
 
 impl Serving {
     /// What follows from a look at the port: `serves` listens there.
-    pub(crate) fn seen(&mut self, serves: Option<u32>) {
+    pub(super) fn seen(&mut self, serves: Option<u32>) {
         let process = serves.and_then(|pid| Process::of_pid(pid).ok().flatten());
         *self = match (process, &self) {
             (Some(process), _) => Serving::Member(Box::pin(async move {
@@ -34,7 +34,7 @@ impl Serving {
     }
 
     /// Returns when it has to be looked for anew.
-    pub(crate) async fn look_again(&mut self) {
+    pub(super) async fn look_again(&mut self) {
         match self {
             Serving::Command => std::future::pending().await,
             Serving::Member(ended) => ended.await,
