@@ -211,7 +211,10 @@ impl<'a> Wait<'a> {
         let by = self.front.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
         match self.holder() {
             Some(Holder::Ends) => format!("the {name} of a devrun that was killed{by} ends"),
-            Some(Holder::Runs | Holder::Drains | Holder::Stopped { .. }) | None => {
+            Some(Holder::Drains) => {
+                format!("the {name} of another devrun{by} has ended, and what it wrote is still being read")
+            }
+            Some(Holder::Runs | Holder::Stopped { .. }) | None => {
                 format!("{name} is being started by another devrun{by}")
             }
         }

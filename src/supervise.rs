@@ -130,7 +130,7 @@ fn asked(stops: &mut UnboundedReceiver<StopCause>) -> Option<StopCause> {
     std::iter::from_fn(|| stops.try_recv().ok()).find(|cause| *cause != StopCause::Restart)
 }
 
-/// The outcome of a run that was asked to stop before its command was started.
+/// The outcome of a run that started no command: it was asked to stop before (`None`: there was nothing to start).
 pub(crate) fn nothing_started(cause: Option<StopCause>) -> Outcome {
     let exit = cause.as_ref().and_then(signal_of).unwrap_or(Exit::Code(0));
     Outcome { exit, cause, error: None, guard_lost: false, already_running: None }

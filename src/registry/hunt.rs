@@ -82,9 +82,7 @@ impl Run {
 
     /// Ends what is left of the run.
     pub(super) fn end(&self) -> Found {
-        let mut hunt = Hunt { run: self, kept: BTreeMap::new() };
-        let (ended, left) = end(&mut || hunt.seek());
-        Found { ended, left, in_doubt: hunt.in_doubt() }
+        Hunt { run: self, kept: BTreeMap::new() }.end()
     }
 }
 
@@ -100,9 +98,7 @@ pub(crate) fn end_run(record: &Record) -> Found {
     let own = record.guard.map(|guard| guard.pid);
     let guards = living_guards().into_iter().filter(|guard| Some(*guard) != own);
     let kept = guards.filter_map(|guard| Some((guard, Process::of_pid(guard).ok()??))).collect();
-    let mut hunt = Hunt { run: &run, kept };
-    let (ended, left) = end(&mut || hunt.seek());
-    let found = Found { ended, left, in_doubt: hunt.in_doubt() };
+    let found = Hunt { run: &run, kept }.end();
     tracing::info!(target: "devrun::registry", ?found, "looked for what a lost guard has left");
     found
 }
@@ -183,6 +179,11 @@ impl Hunt<'_> {
                 }
             }
         }
+    }
+
+    fn end(mut self) -> Found {
+        let (ended, left) = end(&mut || self.seek());
+        Found { ended, left, in_doubt: self.in_doubt() }
     }
 
     /// Those that are left only because the run's session is not known.

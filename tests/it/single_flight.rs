@@ -2,10 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Ended, LIMIT, Running, SOON, Scratch, Signal, eventually, get, takes_at_most};
+use crate::support::{Ended, Fixture, LIMIT, Running, SOON, Scratch, Signal, eventually, get, takes_at_most};
 
 fn starts(notes: &str) -> usize {
     notes.lines().filter(|line| line.starts_with("leader ")).count()
+}
+
+/// A server that listens and never answers.
+fn never_ready(scratch: &Scratch) -> (Fixture, Running) {
+    let fixture = scratch.fixture("shape=plain serve=mute");
+    let run = scratch.run("--stop-timeout 300ms", &fixture);
+    fixture.noted("complete").unwrap();
+    (fixture, run)
 }
 
 #[test]
@@ -104,9 +112,7 @@ fn a_killed_run_that_is_ending_is_not_one_that_runs_already() {
 #[test]
 fn whoever_holds_it_and_is_stopped_is_named_within_two_seconds() {
     let scratch = Scratch::new();
-    let fixture = scratch.fixture("shape=plain serve=mute");
-    let holder = scratch.run("--stop-timeout 300ms", &fixture);
-    fixture.noted("complete").unwrap();
+    let (fixture, holder) = never_ready(&scratch);
     holder.signal(Signal::STOP);
     takes_at_most(Duration::from_secs(3), || {
         let began = Instant::now();
@@ -163,9 +169,7 @@ fn what_runs_is_replaced_refused_or_joined_as_asked() {
 #[test]
 fn ctrl_c_ends_the_waiting_and_not_the_server() {
     let scratch = Scratch::new();
-    let fixture = scratch.fixture("shape=plain serve=mute");
-    let first = scratch.run("--stop-timeout 300ms", &fixture);
-    fixture.noted("complete").unwrap();
+    let (fixture, first) = never_ready(&scratch);
     let mut second = scratch.run("", &fixture);
     second.says("waiting for it");
     second.signal(Signal::INT);
@@ -178,9 +182,7 @@ fn ctrl_c_ends_the_waiting_and_not_the_server() {
 #[test]
 fn whoever_waits_for_anothers_start_waits_no_longer_than_for_its_own() {
     let scratch = Scratch::new();
-    let fixture = scratch.fixture("shape=plain serve=mute");
-    let first = scratch.run("--stop-timeout 300ms", &fixture);
-    fixture.noted("complete").unwrap();
+    let (fixture, first) = never_ready(&scratch);
     let outcome = scratch.run("--ready-timeout 700ms", &fixture).outcome(SOON);
     let said = "...\nerror: project was not ready within 700ms\ncause: project is being started by another devrun[..]\n...\nhint: [..]\n";
     outcome.expect(Ended::Status(124), "", said);

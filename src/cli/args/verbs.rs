@@ -84,7 +84,7 @@ pub(crate) enum Verb {
     Wait {
         /// Its name or id [default: this folder's]
         name: Option<String>,
-        /// How long [default: for ever]
+        /// How long [default: for ever; for one that does not run, 5s]
         #[arg(long, value_name = "DURATION", value_parser = values::duration)]
         timeout: Option<Duration>,
         #[command(flatten)]

@@ -66,9 +66,15 @@ fn written(file: &Path) -> Option<String> {
 
 /// With the variables filled in, each as `${NAME}`.
 fn expanded(value: &str, env: &BTreeMap<String, String>) -> Result<String, Unclear> {
-    let Some((before, rest)) = value.split_once("${") else { return Ok(value.to_string()) };
-    let (name, after) = rest.split_once('}').ok_or(Unclear)?;
-    Ok(format!("{before}{}{}", env.get(name).ok_or(Unclear)?, expanded(after, env)?))
+    let mut all = String::new();
+    let mut rest = value;
+    while let Some((before, from)) = rest.split_once("${") {
+        let (name, after) = from.split_once('}').ok_or(Unclear)?;
+        all.push_str(before);
+        all.push_str(env.get(name).ok_or(Unclear)?);
+        rest = after;
+    }
+    Ok(all + rest)
 }
 
 /// The name as it is, if a program has it.
@@ -128,6 +134,13 @@ mod tests {
             let env = env(&[(name, user.to_str().unwrap())]);
             assert_eq!(user_shell(&env, &project, None), Ok(Some("/bin/sh".into())), "{name}");
         }
+    }
+
+    #[test]
+    fn a_line_of_any_length_is_read() {
+        let env = env(&[("A", "a")]);
+        assert_eq!(expanded(&"${A}".repeat(200_000), &env), Ok("a".repeat(200_000)));
+        assert_eq!(expanded(&"${A".repeat(200_000), &env), Err(Unclear));
     }
 
     #[test]
