@@ -34,12 +34,10 @@ const SHARED: &[&str] = &[
     "zed-editor",
     // daemons that several projects share
     "adb",
-    "bazel",
     "dbus-daemon",
     "dockerd",
     "containerd",
     "gpg-agent",
-    "nx",
     "sccache",
     "ssh-agent",
     "turbo",
@@ -50,6 +48,10 @@ const SHARED: &[&str] = &[
     "zellij",
 ];
 
+/// Shared daemons that are run by another program, each with what its arguments hold. Not Gradle's: a server started
+/// with `gradle bootRun` is a child of that daemon, and is to end.
+const RUN_BY: &[(&str, &str)] = &[("node", "/nx/src/daemon/server/"), ("java", "/A-server.jar")]; // nx, Bazel
+
 /// The list for one run: `--spare NAME` in whatever session it is, the built-in names in their own.
 pub(crate) fn list(spare: &Spare) -> SpareList {
     if spare.kill_all {
@@ -59,10 +61,11 @@ pub(crate) fn list(spare: &Spare) -> SpareList {
     SpareList {
         always: spare.names.iter().map(|name| bytes(name)).collect(),
         own_session: SHARED.iter().copied().map(bytes).collect(),
+        run_by: RUN_BY.iter().map(|(program, argument)| (bytes(program), bytes(argument))).collect(),
     }
 }
 
 /// Those alone that the user names.
 pub(crate) fn named(spare: &Spare) -> SpareList {
-    SpareList { own_session: Vec::new(), ..list(spare) }
+    SpareList { always: list(spare).always, ..SpareList::default() }
 }

@@ -149,7 +149,7 @@ impl<'a> Then<'a> {
         match event {
             TreeEvent::LeaderExited(code) => self.exit = Some(Exit::Code(code)),
             TreeEvent::LeaderSignalled(signal) => self.exit = Some(Exit::Signal(signal)),
-            TreeEvent::LeaderStopped | TreeEvent::Blind => return None,
+            TreeEvent::LeaderStopped | TreeEvent::Blind | TreeEvent::Scans => return None,
             TreeEvent::Empty { .. } => return Some(Input::Empty),
             TreeEvent::GuardLost => {
                 // What it leaves becomes ours; the server's guard, ours too, is not to be taken for it. So it is

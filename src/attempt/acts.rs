@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::snapshots::Snapshots;
 use super::{Attempt, Emptied, End};
 use crate::event::{Event, Exit, Seen, StopCause};
 use crate::health::Health;
@@ -84,7 +85,9 @@ impl Attempt<'_> {
     }
 
     fn announce_ready(&mut self, say: &mut dyn FnMut(Event)) {
-        self.ready_at = Some(Instant::now());
+        let now = Instant::now();
+        self.ready_at = Some(now);
+        self.snapshots = Snapshots::since(now);
         let Some(answer) = &self.answer else { return };
         let ms = self.age_ms();
         if answer.port != self.session.port() {

@@ -48,6 +48,12 @@ impl Attempt<'_> {
                 say(Event::Warning { text: text.into(), hint: None });
                 None
             }
+            TreeEvent::Scans => {
+                let text = "this kernel keeps no lists of children (CONFIG_PROC_CHILDREN): the tree is found by a \
+                            look at every process";
+                say(Event::Note { text: text.into() });
+                None
+            }
             TreeEvent::Empty { killed, left } => {
                 let why = |spared| if spared { LeftWhy::Spared } else { LeftWhy::Unkillable };
                 self.emptied.killed = killed;

@@ -4,6 +4,7 @@
 mod acts;
 mod inputs;
 mod serving;
+mod snapshots;
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -23,13 +24,10 @@ use crate::session::Session;
 use crate::sys::Tree;
 use crate::terminal::Terminal;
 use serving::Serving;
+use snapshots::Snapshots;
 
 /// When the first word comes on a server that is not ready, and how often from then on.
 const WAITING: Duration = Duration::from_secs(30);
-
-/// After readiness the members are written down once more at these times: a crash of front and guard together
-/// leaves nothing that was not written. Few and far between, so that an idle server costs nothing.
-const SNAPSHOTS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
 
 /// What a run needs besides its plan.
 pub(crate) struct Context {
@@ -65,6 +63,7 @@ pub(crate) struct Attempt<'a> {
     /// When to look whether the command has stopped itself alone.
     follow_stop: Option<Instant>,
     serving: Serving,
+    snapshots: Snapshots,
     /// A key was typed before there was a command that it could reach.
     key_missed: bool,
 }
@@ -124,6 +123,7 @@ impl<'a> Attempt<'a> {
             emptied: Emptied::default(),
             follow_stop: None,
             serving: Serving::Command,
+            snapshots: Snapshots::since(started),
             key_missed: false,
         })
     }
@@ -143,14 +143,9 @@ impl<'a> Attempt<'a> {
         self.hear_early(stops, say);
         let deadline = self.plan.ready_timeout.map(|limit| self.started + limit);
         let mut waiting = self.started + WAITING;
-        let mut snapshots = SNAPSHOTS.iter();
-        let mut snapshot = None;
         loop {
             let starting = matches!(self.state, State::Starting { .. });
             let up = matches!(self.state, State::Starting { .. } | State::Ready { .. });
-            if self.ready_at.is_some() && snapshot.is_none() {
-                snapshot = snapshots.next().and_then(|after| Some(self.ready_at? + *after));
-            }
             let input = tokio::select! {
                 biased;
                 event = self.tree.next() => self.tree_event(event, say),
@@ -166,10 +161,10 @@ impl<'a> Attempt<'a> {
                     None
                 }
                 () = at(self.follow_stop) => self.follow_leader_stop(),
-                () = at(snapshot), if up => {
+                () = at(self.snapshots.due()), if up => {
                     self.session.saw_members(&self.tree);
                     self.session.say_news(say);
-                    snapshot = None;
+                    self.snapshots.taken();
                     None
                 }
             };

@@ -87,5 +87,5 @@ pub(super) const TABLE: &[Server] = &[
     server(&["tauri"]).verbs(&["dev", "android dev", "ios dev"]).fixed(),
 ];
 
-/// Default ports of servers that have no program of their own: Dash, and the hot reload of a Vite in another server.
-pub(super) const OTHER_DEFAULTS: [u16; 2] = [8050, 24678];
+/// Default ports of what has no line of its own: `vite preview`, Dash, and the hot reload of a Vite in another server.
+pub(super) const OTHER_DEFAULTS: [u16; 3] = [4173, 8050, 24678];

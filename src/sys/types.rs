@@ -106,6 +106,8 @@ pub(crate) struct SpareList {
     pub(crate) always: Vec<Vec<u8>>,
     /// Names that are spared only in a session that is none of the run's own.
     pub(crate) own_session: Vec<Vec<u8>>,
+    /// The same for programs of this name whose arguments hold this.
+    pub(crate) run_by: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// What becomes of a tree.
@@ -120,6 +122,8 @@ pub(crate) enum TreeEvent {
     /// The members can't be listed: the stop signal reaches only the command and those without a living parent in
     /// the tree.
     Blind,
+    /// The members can be listed only by a look at every process of the system.
+    Scans,
     /// Nobody is left but these (pid, spared, name); so many had to be killed.
     Empty { killed: u32, left: Vec<(u32, bool, String)> },
     /// The guard is gone and the tree may not be.

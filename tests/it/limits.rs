@@ -211,3 +211,27 @@ fn without_a_writable_state_folder_the_server_runs_with_one_warning() {
     assert_eq!(outcome.stderr.matches("warning").count(), 1, "{outcome}");
     scratch.assert_dead(LIMIT);
 }
+
+#[test]
+fn without_lists_of_children_the_whole_tree_is_ended_and_that_is_said_once() {
+    for shape in ["plain", "wide:20", "daemon", "own-session", "ignore-signals"] {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture(&format!("shape={shape}"));
+        let mut run = scratch.run("--stop-timeout 300ms", &fixture);
+        run.ready();
+        fixture.stands();
+        let guard = scratch.alive().into_iter().find(|found| found.comm == "tree-guard").unwrap().pid;
+        // A kernel without CONFIG_PROC_CHILDREN has no such file.
+        let mut strace = scratch.command("strace");
+        strace.args(["-o", "/dev/null", "-P", &format!("/proc/{guard}/task/{guard}/children")]);
+        strace.args(["-e", "inject=open,openat:error=ENOENT", "-p", &guard.to_string()]);
+        let mut strace = Running::spawn(strace);
+        strace.says("attached");
+        run.signal(Signal::TERM);
+        run.ended(LIMIT);
+        scratch.assert_dead(LIMIT);
+        strace.ended(SOON);
+        let said = run.stderr();
+        assert_eq!(said.matches("keeps no lists of children").count(), 1, "{shape}: {said}");
+    }
+}

@@ -61,6 +61,7 @@ fn a_server_without_an_owner_outlives_its_caller() {
 /// A copy of the fixture under this name, as a program that a dev server starts in a session of its own.
 fn program(scratch: &Scratch, name: &str) -> PathBuf {
     let path = scratch.dir().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     copy_program(fixture_program(), &path);
     path
 }
@@ -88,6 +89,15 @@ fn shared_daemons_and_browsers_live_on_and_are_named() {
         let pids: Vec<_> = alive.iter().map(|found| found.pid).collect();
         assert_eq!(pids, [fixture.member("member").unwrap()], "{name} alone lives on: {alive:?}; {said}");
         assert!(said.contains(&format!("left running: {name}")), "{said}");
+    }
+}
+
+#[test]
+fn a_shared_daemon_that_another_program_runs_lives_on_and_any_other_of_that_program_dies() {
+    for (name, lives) in [("nx/src/daemon/server/node", true), ("nx/src/node", false)] {
+        let (_scratch, _, alive, said) = after_stop(name, "");
+        assert_eq!(alive.len(), usize::from(lives), "{name}: {alive:?}; {said}");
+        assert_eq!(said.contains("left running: node"), lives, "{name}: {said}");
     }
 }
 

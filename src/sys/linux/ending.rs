@@ -19,7 +19,7 @@ impl SpareList {
         Pid::from_raw(pid.cast_signed()).is_some_and(|pid| self.spares(pid, &sessions))
     }
 
-    /// Whether this process is left running. Names are the executable's and the one it goes by, never argv:
+    /// Whether this process is left running. Names are the executable's and the one it goes by, never argv alone:
     /// that is for everybody to write.
     pub(super) fn spares(&self, pid: Pid, own: &[Group]) -> bool {
         let session = || group::session_of(pid.as_raw_nonzero().get());
@@ -33,8 +33,13 @@ impl SpareList {
         let comm = walk::command_name(pid, &mut comm);
         let named =
             |list: &[Vec<u8>]| list.iter().any(|n| exe == Some(n) || comm.is_some_and(|c| is_comm_of(c, n)));
+        let run_by = || {
+            self.run_by
+                .iter()
+                .any(|(program, text)| exe == Some(program) && walk::arguments_contain(pid, text))
+        };
         named(&self.always)
-            || (named(&self.own_session)
+            || ((named(&self.own_session) || run_by())
                 && of_another_session()
                 // A browser that a program drives is that program's, not the user's.
                 && !walk::arguments_contain(pid, b"--remote-debugging-p")
@@ -258,7 +263,7 @@ mod tests {
             names.join(&b' ')
         };
         crate::testing::eventually("all run", || names() == b"sleep sleep timeout");
-        let spare = SpareList { always: vec![b"timeout".to_vec()], own_session: Vec::new() };
+        let spare = SpareList { always: vec![b"timeout".to_vec()], ..SpareList::default() };
         let mut round = Round::default();
         kill_below(root, &spare, &[], &mut Signalled::new(), &mut round);
         assert_eq!((round.killed, round.going, round.below), (1, 1, 1));

@@ -156,6 +156,8 @@ impl Guard<'_> {
         }
         if walk::proc_is_hidden() {
             self.tell(Report::Blind);
+        } else if !walk::lists_children(me) {
+            self.tell(Report::Scans);
         }
         let skip = skip.or_else(|| self.signal_group(signal, *leader_alive));
         // Those whom the signal has ended by now need not be looked at.

@@ -132,6 +132,7 @@ impl Tree {
             // SIGSTOP is no job control: whoever sent it means that one process.
             Report::Stopped { signal } => (signal != libc::SIGSTOP).then_some(TreeEvent::LeaderStopped),
             Report::Blind => Some(TreeEvent::Blind),
+            Report::Scans => Some(TreeEvent::Scans),
             Report::Left { pid, spared, name } => {
                 let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_string();
                 self.left.push((pid.unsigned_abs(), spared, name));

@@ -21,6 +21,12 @@ pub(super) fn proc_is_hidden() -> bool {
     open(c"/proc/self/task", OFlags::DIRECTORY).is_err()
 }
 
+/// Whether the kernel keeps lists of children (CONFIG_PROC_CHILDREN), as the one of `me`, this process.
+pub(super) fn lists_children(me: Pid) -> bool {
+    let me = me.as_raw_nonzero();
+    open(Text::new(format_args!("/proc/{me}/task/{me}/children")).as_c_str(), OFlags::empty()).is_ok()
+}
+
 /// Calls `visit` with each child of `parent`, whichever of its threads made it. Of a process that is gone there is
 /// none; neither is of any but our own where /proc is hidden.
 pub(super) fn each_child(parent: Pid, visit: &mut dyn FnMut(Pid)) {

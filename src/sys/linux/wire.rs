@@ -26,6 +26,8 @@ pub(super) enum Report {
     Left { pid: i32, spared: bool, name: [u8; 16] },
     /// /proc is hidden: only children get the stop signal.
     Blind,
+    /// The kernel keeps no lists of children: members are found by a look at every process.
+    Scans,
     /// Nobody is left but those named; so many had to be killed.
     Empty { killed: i32 },
 }
@@ -60,6 +62,7 @@ impl Report {
             Report::Left { pid, spared, name } => packet(6, pid, spared.into(), &name),
             Report::Blind => packet(7, 0, 0, &[]),
             Report::Empty { killed } => packet(8, killed, 0, &[]),
+            Report::Scans => packet(9, 0, 0, &[]),
         }
     }
 
@@ -77,6 +80,7 @@ impl Report {
             6 => Report::Left { pid: a, spared: b != 0, name: bytes[12..28].try_into().ok()? },
             7 => Report::Blind,
             8 => Report::Empty { killed: a },
+            9 => Report::Scans,
             _ => return None,
         })
     }

@@ -171,10 +171,17 @@ impl SpareList {
         let drives =
             |word: &[u8]| word.starts_with(b"--remote-debugging-p") || word.starts_with(b"--headless");
         let driven = |answer: &[u8]| words(answer).any(drives);
-        named(&self.always)
-            || (named(&self.own_session)
-                && !sessions.contains(&session(pid))
-                && !kernel::arguments_into(pid, room).is_some_and(driven))
+        if named(&self.always) {
+            return true;
+        }
+        let shared = named(&self.own_session);
+        let mut texts = self.run_by.iter().filter(|(program, _)| program == own).map(|(_, text)| text);
+        if !(shared || texts.clone().next().is_some()) || sessions.contains(&session(pid)) {
+            return false;
+        }
+        let Some(answer) = kernel::arguments_into(pid, room) else { return shared };
+        let mut holds = |text: &Vec<u8>| answer.windows(text.len()).any(|part| part == text.as_slice());
+        (shared || texts.any(&mut holds)) && !driven(answer)
     }
 }
 
