@@ -78,10 +78,10 @@ impl Attempt<'_> {
     /// Not of a command that has exited: mostly nothing is left of its tree, and what is ends at once.
     fn announce_stopping(&mut self, say: &mut dyn FnMut(Event)) {
         let State::Stopping { cause, .. } = &self.state else { return };
-        say(Event::Stopping { cause: cause.clone() });
         if *cause != StopCause::LeaderExited {
             self.session.stopping();
         }
+        say(Event::Stopping { cause: cause.clone() });
     }
 
     fn announce_ready(&mut self, say: &mut dyn FnMut(Event)) {

@@ -21,6 +21,7 @@ mod render;
 mod run;
 pub(crate) mod script_shell;
 mod status;
+mod stderr;
 mod table;
 mod tauri;
 mod trace;

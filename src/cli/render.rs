@@ -1,11 +1,12 @@
 //! Events and errors as lines on stderr: for people, or one JSON object a line. Nothing else in devrun prints
 //! while a server runs; stdout is the command's.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use serde_json::json;
 
 use super::escape::escape;
+use super::stderr;
 use crate::error::Error;
 use crate::event::{Event, Exit, LeftWhy, Seen, StopCause};
 use crate::output::printable;
@@ -72,11 +73,9 @@ pub(crate) fn error(style: Style, error: &Error) {
     }
 }
 
-/// A closed stderr is no reason to end or to panic.
 fn say(text: &str) {
-    let mut stderr = std::io::stderr().lock();
     let end = if sys::stderr_is_raw() { "\r\n" } else { "\n" };
-    let _ = stderr.write_all(format!("{text}{end}").as_bytes());
+    stderr::put(format!("{text}{end}").into_bytes());
 }
 
 fn lines(style: Style, event: &Event) -> Vec<String> {

@@ -4,6 +4,8 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 
+use super::stderr::Stderr;
+
 /// Starts tracing if `-v` or the variable DEVRUN_LOG asks for it. DEVRUN_LOG takes `debug`, or targets as in
 /// `devrun::attempt=debug,devrun::ready=trace`; a filter that can't be read counts as `info`.
 pub(crate) fn start(verbose: bool) {
@@ -14,7 +16,7 @@ pub(crate) fn start(verbose: bool) {
         _ if verbose => Targets::new().with_target("devrun", LevelFilter::DEBUG),
         _ => return,
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).without_time();
+    let lines = tracing_subscriber::fmt::layer().with_writer(Stderr::default).with_ansi(false).without_time();
     // Nobody may be there any more to read it.
     let lines = lines.log_internal_errors(false);
     let subscriber = tracing_subscriber::registry().with(lines).with(filter);

@@ -1,9 +1,10 @@
 //! Promise 11: stdin, stdout and stderr pass through, byte for byte, and nobody who holds a pipe delays the end.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 
-use crate::support::{Ended, Running, SOON, Scratch, Signal, eventually, kill};
+use crate::support::{Ended, LIMIT, Running, SOON, Scratch, Signal, eventually, kill};
 
 const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
 const MEGABYTES: usize = 500;
@@ -160,4 +161,33 @@ fn who_waits_for_a_reader_is_ended_by_a_signal_and_by_the_next_start() {
     let outcome = Running::spawn(next).outcome(SOON);
     assert_eq!((outcome.ended, outcome.stdout.len(), starts(&scratch)), (Ended::Status(0), 250_000, 2));
     first.wait().unwrap();
+}
+
+#[test]
+fn a_stderr_that_nobody_reads_makes_devrun_deaf_to_nothing() {
+    // What fills it: the command, or, before devrun has said anything, somebody else.
+    for (full_before, command) in [(false, "head -c 250000 /dev/zero >&2"), (true, "true")] {
+        let scratch = Scratch::new();
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let room = rustix::pipe::fcntl_getpipe_size(&writer).unwrap();
+        if full_before {
+            writer.write_all(&vec![0; room]).unwrap();
+        }
+        let script = format!("{command}; exec sleep 1000");
+        let mut devrun = scratch.devrun(["--ready", "none", "--name", "shop", "--", "sh", "-c", &script]);
+        let mut devrun = devrun.stderr(writer).spawn().unwrap();
+        eventually(SOON, || match scratch.listed(true).first() {
+            Some(record) if record["state"] == "ready" => Ok(()),
+            other => Err(format!("it does not run: {other:?}")),
+        });
+        eventually(SOON, || match rustix::io::ioctl_fionread(&reader).unwrap() {
+            held if held > room as u64 - 4096 => Ok(()),
+            held => Err(format!("not full: {held} of {room}")),
+        });
+        kill(devrun.id(), Signal::TERM);
+        let ended = eventually(SOON, || devrun.try_wait().unwrap().ok_or("it does not end".to_string()));
+        assert_eq!(ended.signal(), Some(15));
+        assert_eq!(scratch.listed(true)[0]["state"], "stopped");
+        scratch.assert_dead(LIMIT);
+    }
 }
