@@ -1,7 +1,7 @@
 //! What has to be said at the end of a run that did not go well. Pure.
 
 use crate::error::{Error, Kind};
-use crate::event::{Exit, Seen, StopCause};
+use crate::event::{Exit, Left, LeftWhy, Seen, StopCause};
 use crate::lifecycle::Early;
 use crate::output::Diagnosis;
 use crate::plan::{Plan, Port, ReadyCheck};
@@ -17,6 +17,8 @@ pub(crate) struct Facts<'a> {
     /// Why it will not become ready.
     pub(crate) why: Option<&'a str>,
     pub(crate) guard_lost: bool,
+    /// Who could not be ended, or is left running.
+    pub(crate) left: &'a [Left],
     pub(crate) diagnosis: Option<Diagnosis>,
 }
 
@@ -24,8 +26,10 @@ pub(crate) struct Facts<'a> {
 pub(crate) fn error(facts: &Facts) -> Option<Error> {
     let (name, port) = (&facts.plan.name, facts.port);
     if facts.guard_lost {
+        let all = facts.left.iter().all(|left| left.why == LeftWhy::Spared);
+        let ended = if all { "its processes were ended" } else { "not all of its processes could be ended" };
         return Some(
-            Error::new(Kind::Internal, format!("the guard of {name} was killed; its processes were ended"))
+            Error::new(Kind::Internal, format!("the guard of {name} was killed; {ended}"))
                 .cause("something sent SIGKILL to the process called tree-guard, or memory ran out"),
         );
     }

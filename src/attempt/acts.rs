@@ -65,12 +65,13 @@ impl Attempt<'_> {
             }
             Some(Act::Kill) => self.tree.kill(),
             Some(Act::EndWithoutGuard) => {
-                self.emptied.guard_lost = true;
+                let mut killed = 0;
                 if self.owns_process {
-                    self.emptied.killed =
-                        sys::end_adopted(&spare::list(&self.plan.spare), self.session.sessions());
+                    killed = sys::end_adopted(&spare::list(&self.plan.spare), self.session.sessions());
                 }
-                self.session.hunt();
+                let (ended, left) = self.session.hunt();
+                killed += u32::try_from(ended.len()).unwrap_or(u32::MAX);
+                self.emptied = Emptied { at: Some(Instant::now()), killed, left, guard_lost: true };
             }
         }
     }
@@ -142,13 +143,15 @@ impl Attempt<'_> {
             seen,
             why: self.not_ready.as_deref(),
             guard_lost: self.emptied.guard_lost,
+            left: &self.emptied.left,
             diagnosis,
         });
-        let ready_for = self.ready_at.map(|ready| ready.elapsed()).unwrap_or_default();
         let said = output::last_lines(&tail);
         let unseen = self.plan.detached && !was_ready && !said.is_empty();
         let error = error.map(|error| if unseen { error.output(said) } else { error });
-        let Emptied { killed, left, guard_lost } = self.emptied;
+        let Emptied { at, killed, left, guard_lost } = self.emptied;
+        let ready_for =
+            self.ready_at.zip(at).map(|(ready, end)| end.duration_since(ready)).unwrap_or_default();
         let ended = Ended { early, exit, cause, for_good, guard_lost, ready_for };
         End { ended, killed, left, error, tail }
     }

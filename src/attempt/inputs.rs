@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Attempt;
 use super::serving::Serving;
+use super::{Attempt, Emptied};
 use crate::event::{Event, Exit, Left, LeftWhy, StopCause};
 use crate::health::Change;
 use crate::lifecycle::{Input, State};
@@ -56,11 +56,9 @@ impl Attempt<'_> {
             }
             TreeEvent::Empty { killed, left } => {
                 let why = |spared| if spared { LeftWhy::Spared } else { LeftWhy::Unkillable };
-                self.emptied.killed = killed;
-                self.emptied.left = left
-                    .into_iter()
-                    .map(|(pid, spared, name)| Left { pid, name, why: why(spared) })
-                    .collect();
+                let named = |(pid, spared, name)| Left { pid, name, why: why(spared) };
+                let left = left.into_iter().map(named).collect();
+                self.emptied = Emptied { at: Some(Instant::now()), killed, left, guard_lost: false };
                 Some(Input::TreeEmpty)
             }
             TreeEvent::GuardLost => Some(Input::GuardLost),

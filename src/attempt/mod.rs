@@ -1,5 +1,5 @@
-//! One start of the command, from the spawn to the empty tree: the only place that waits for several things at
-//! once. What follows from what stands in `lifecycle`; here it is done.
+//! One start of the command, from the spawn to the empty tree: the one loop that waits for whatever happens to a tree.
+//! What follows from what stands in `lifecycle`; here it is done.
 
 mod acts;
 mod inputs;
@@ -71,6 +71,7 @@ pub(crate) struct Attempt<'a> {
 /// What an ended tree leaves to tell.
 #[derive(Default)]
 struct Emptied {
+    at: Option<Instant>,
     killed: u32,
     left: Vec<Left>,
     guard_lost: bool,

@@ -88,7 +88,7 @@ impl Marker {
 
     /// Whom an earlier look has left.
     pub(super) fn left(&self) -> Found {
-        Found { ended: Vec::new(), left: self.left.clone(), in_doubt: self.in_doubt.clone() }
+        Found { left: self.left.clone(), in_doubt: self.in_doubt.clone(), ..Found::default() }
     }
 
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {

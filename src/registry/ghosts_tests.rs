@@ -237,7 +237,8 @@ fn who_is_left_is_looked_at_by_each_start_whatever_becomes_of_the_record() {
     let identity = |child: &Child| process::identity(child.id()).unwrap();
     leave(&registry, &record(7, "left-run"));
     let path = markers(&registry).remove(0).path;
-    let found = Found { ended: vec![], left: vec![identity(&left)], in_doubt: vec![identity(&doubtful)] };
+    let found =
+        Found { left: vec![identity(&left)], in_doubt: vec![identity(&doubtful)], ..Found::default() };
     Marker::of_left(process::boot_id(), None, "shop", &found).write(&path).unwrap();
     let Claiming::Ours(next) = registry.claim(&record(7, "").id, "next-run", &Spare::default()).unwrap()
     else {
@@ -249,7 +250,7 @@ fn who_is_left_is_looked_at_by_each_start_whatever_becomes_of_the_record() {
     let again = |dry_run| end_ghosts(&registry, dry_run).remove(0);
     assert_eq!(again(true), Ghosts { name: "shop".into(), found: found.clone(), again: true }, "dry");
     let after = again(false);
-    assert_eq!(after.found, Found { ended: vec![left.id()], left: vec![], in_doubt: found.in_doubt });
+    assert_eq!(after.found, Found { ended: vec![left.id()], left: vec![], ..found });
     assert!(after.remaining().unwrap().starts_with("a crash of shop may have left: "));
     assert!(doubtful.try_wait().unwrap().is_none(), "who is in doubt is only named");
     doubtful.kill().unwrap();

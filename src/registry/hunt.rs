@@ -23,6 +23,8 @@ pub(crate) struct Found {
     pub(crate) ended: Vec<u32>,
     /// Not allowed to signal them, or they did not go.
     pub(crate) left: Vec<Identity>,
+    /// Left running on purpose.
+    pub(crate) spared: Vec<Identity>,
     /// Perhaps they are to be left running.
     pub(crate) in_doubt: Vec<Identity>,
 }
@@ -77,7 +79,7 @@ impl Run {
     pub(super) fn look(&self) -> Found {
         let mut hunt = Hunt { run: self, kept: BTreeMap::new() };
         let ended = hunt.seek().into_keys().collect();
-        Found { ended, left: Vec::new(), in_doubt: hunt.in_doubt() }
+        hunt.found(ended, Vec::new())
     }
 
     /// Ends what is left of the run.
@@ -117,7 +119,7 @@ pub(super) fn try_again(id: &str, before: &Found, dry_run: bool) -> Found {
             left.push(identity);
         }
     }
-    Found { ended, left, in_doubt: living(&before.in_doubt) }
+    Found { ended, left, spared: Vec::new(), in_doubt: living(&before.in_doubt) }
 }
 
 /// How long a process that would not go is waited for, whenever that is tried again.
@@ -183,14 +185,17 @@ impl Hunt<'_> {
 
     fn end(mut self) -> Found {
         let (ended, left) = end(&mut || self.seek());
-        Found { ended, left, in_doubt: self.in_doubt() }
+        self.found(ended, left)
     }
 
-    /// Those that are left only because the run's session is not known.
-    fn in_doubt(&self) -> Vec<Identity> {
-        let kept = self.kept.values().filter(|_| self.run.sessions.is_none());
-        let kept = kept.filter(|process| process.is_alive() && self.run.spares(process.identity().pid));
-        kept.map(Process::identity).collect()
+    /// With those that are left running; where the run's session is not known, they are in doubt.
+    fn found(&self, ended: Vec<u32>, left: Vec<Identity>) -> Found {
+        let kept = self.kept.values().map(Process::identity);
+        let kept = kept.filter(|identity| is_alive(identity) && self.run.spares(identity.pid)).collect();
+        match self.run.sessions {
+            Some(_) => Found { ended, left, spared: kept, in_doubt: Vec::new() },
+            None => Found { ended, left, spared: Vec::new(), in_doubt: kept },
+        }
     }
 }
 

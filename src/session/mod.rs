@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::control::Control;
 use crate::error::Error;
-use crate::event::{Event, Exit, Seen, StopCause};
+use crate::event::{Event, Exit, Left, LeftWhy, Seen, StopCause};
 use crate::lifecycle::Ended;
 use crate::plan::{Plan, Port, PortSet};
 use crate::ports::{self, Leases};
@@ -27,6 +27,8 @@ pub(crate) struct Session {
     registry: Option<Registry>,
     claim: Option<Claim>,
     run: String,
+    /// It is a part of the run of a devrun around it.
+    is_inner: bool,
     leases: Leases,
     url: String,
     record: Record,
@@ -66,11 +68,13 @@ impl Session {
         }
         let outer = std::env::var("DEVRUN_ID").ok();
         let mut run = new_run_id();
-        let mut claim = None;
+        let (mut claim, mut is_inner) = (None, false);
         match registry.as_ref().map(|registry| registry.claim(&plan.id, &run, &plan.spare)) {
             Some(Ok(Claiming::Ours(ours))) => claim = Some(ours),
             // A devrun in the script that another devrun runs: one server, and the outer one keeps its record.
-            Some(Ok(Claiming::Held { run: Some(held), .. })) if Some(&held) == outer.as_ref() => run = held,
+            Some(Ok(Claiming::Held { run: Some(held), .. })) if Some(&held) == outer.as_ref() => {
+                (run, is_inner) = (held, true);
+            }
             Some(Ok(Claiming::Held { front, .. })) => {
                 return Ok(Opened::Held { registry: registry.expect("it was asked"), front });
             }
@@ -92,6 +96,7 @@ impl Session {
             registry,
             claim,
             run,
+            is_inner,
             leases,
             url,
             record,
@@ -252,11 +257,18 @@ impl Session {
         }
     }
 
-    /// The guard was killed: whatever of this run is not below it any more is found by the record.
-    pub(crate) fn hunt(&mut self) {
-        if self.claim.is_some() {
-            self.has_left = !end_run(&self.record).left.is_empty();
+    /// The guard was killed: whatever of this run is not below it any more is found by the record. Who has ended.
+    pub(crate) fn hunt(&mut self) -> (Vec<u32>, Vec<Left>) {
+        if self.is_inner {
+            return Default::default();
         }
+        let found = end_run(&self.record);
+        self.has_left = !found.left.is_empty();
+        let unkillable = found.left.iter().map(|identity| (identity, LeftWhy::Unkillable));
+        let all = unkillable.chain(found.spared.iter().map(|identity| (identity, LeftWhy::Spared)));
+        let name = |pid| process::info(pid).map_or_else(String::new, |info| info.name);
+        let left = all.map(|(who, why)| Left { pid: who.pid, name: name(who.pid), why }).collect();
+        (found.ended, left)
     }
 
     /// The sessions in which it runs.

@@ -4,14 +4,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 use crate::support::{
-    Ended, Fixture, LIMIT, Pty, Running, SOON, Scratch, Signal, copy_program, eventually, fixture_program,
-    is_root, kill, words,
+    Ended, Fixture, LIMIT, Proc, Pty, Running, SOON, Scratch, Signal, copy_program, eventually,
+    fixture_program, is_root, kill, words,
 };
 
 const NOBODY: u32 = 65534;
 
 /// A run of an ordinary user, whose command is a set-uid program of this shape, stopped: its tree, and what was said.
 fn stopped_set_uid(scratch: &Scratch, shape: &str) -> (Fixture, String) {
+    ended_set_uid(scratch, shape, |_, run| run.signal(Signal::TERM))
+}
+
+/// The same, ended so.
+fn ended_set_uid(scratch: &Scratch, shape: &str, end: impl Fn(&Fixture, &Running)) -> (Fixture, String) {
     let open = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -33,9 +38,10 @@ fn stopped_set_uid(scratch: &Scratch, shape: &str) -> (Fixture, String) {
     command.uid(NOBODY).gid(NOBODY).env("HOME", scratch.dir());
     let mut run = Running::spawn(command);
     fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", run.stderr()));
-    run.signal(Signal::TERM);
+    end(&fixture, &run);
     run.ended(LIMIT * 2);
-    (fixture, run.stderr())
+    let said = run.stderr();
+    (fixture, said)
 }
 
 #[test]
@@ -74,6 +80,26 @@ fn one_of_another_user_that_ends_with_ours_is_not_named() {
     let (_, said) = stopped_set_uid(&scratch, "setuid-waits");
     scratch.assert_dead(LIMIT);
     assert!(said.contains("; 1 killed") && !said.contains("could not be ended"), "{said}");
+}
+
+#[test]
+fn who_is_left_when_the_guard_was_killed_is_named_too() {
+    if !is_root("a set-uid program under an ordinary user") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (fixture, said) = ended_set_uid(&scratch, "setuid-between", |fixture, run| {
+        let left = fixture.member("upper").unwrap();
+        eventually(SOON, || {
+            let record = std::fs::read_to_string(scratch.record_path()).unwrap();
+            record.contains(&format!("\"pid\":{left},")).then_some(()).ok_or(record)
+        });
+        let is_guard = |found: &&Proc| found.ppid == run.pid() && found.comm == "tree-guard";
+        kill(scratch.alive().iter().find(is_guard).expect("the guard").pid, Signal::KILL);
+    });
+    let named = format!("could not be ended: set-uid (pid {})", fixture.member("upper").unwrap());
+    assert!(said.contains(&named), "{said}");
+    assert!(said.contains("was killed; not all of its processes could be ended"), "{said}");
 }
 
 #[test]
