@@ -208,9 +208,14 @@ fn a_thief_between_choice_and_bind_costs_one_line() {
     let record = &scratch.listed(true)[0];
     assert_ne!(record["port"], port, "{}", run.stderr());
     assert_eq!(get(record["url"].as_str().unwrap()), scratch.mark);
-    let started: Vec<serde_json::Value> =
+    let said: Vec<serde_json::Value> =
         run.stderr().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let last = started.iter().rfind(|event| event["event"] == "started").unwrap();
+    let of_kind = |kind: &str| said.iter().filter(|event| event["event"] == kind).collect::<Vec<_>>();
+    let [retrying] = of_kind("retrying")[..] else { panic!("not one line: {}", run.stderr()) };
+    assert_eq!(retrying["port"], record["port"]);
+    assert_eq!(retrying["reason"], format!("port {port} was taken by another program"));
+    assert!(of_kind("warning").is_empty(), "one line is enough: {}", run.stderr());
+    let last = *of_kind("started").last().unwrap();
     assert_eq!(record["extra_ports"], last["extra_ports"], "the ports that the command has");
 }
 
