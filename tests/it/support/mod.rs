@@ -17,7 +17,7 @@ mod wait;
 
 pub use browser::{Browser, Window};
 pub use census::{Proc, kill, kill_group, marked};
-pub use dashboard::{Dashboard, Events, record_of, replace_record};
+pub use dashboard::{Dashboard, Events, Reply, record_of, replace_record};
 pub use program::{copy_program, write_program};
 pub use pty::Pty;
 pub use run::{Ended, Outcome, Ready, Running};
