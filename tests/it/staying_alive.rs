@@ -83,8 +83,9 @@ fn after_stop(name: &str, options: &str) -> (Scratch, Fixture, Vec<Proc>, String
 }
 
 #[test]
-fn shared_daemons_and_browsers_live_on_and_are_named() {
-    for (name, options) in [("watchman", ""), ("firefox", ""), ("my-daemon", "--spare my-daemon")] {
+fn shared_daemons_browsers_and_editors_live_on_and_are_named() {
+    let named = ("my-daemon", "--spare my-daemon");
+    for (name, options) in [("watchman", ""), ("firefox", ""), ("code", ""), named] {
         let (_scratch, fixture, alive, said) = after_stop(name, options);
         let pids: Vec<_> = alive.iter().map(|found| found.pid).collect();
         assert_eq!(pids, [fixture.member("member").unwrap()], "{name} alone lives on: {alive:?}; {said}");
