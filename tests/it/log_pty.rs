@@ -1,7 +1,11 @@
 //! Promises 1, 5, 9 and 10 with `--log`: a terminal between, and nothing that tells it from the real one, but for the
 //! log. A real bash in a real pseudo-terminal. Job control stands in `log_jobs`.
 
-use crate::support::{Fixture, LIMIT, Proc, Pty, SOON, Scratch, Signal, eventually, get, heard, kill};
+use std::time::{Duration, Instant};
+
+use crate::support::{
+    Fixture, LIMIT, Proc, Pty, SOON, Scratch, Signal, eventually, get, heard, kill, takes_at_most,
+};
 
 const DEVRUN: &str = env!("CARGO_BIN_EXE_devrun");
 
@@ -134,21 +138,27 @@ fn a_flood_arrives_whole_and_the_last_words_too() {
 
 #[test]
 fn ctrl_c_is_one_interrupt_and_the_second_ends_it_at_once() {
-    let scratch = Scratch::new();
-    let seen = scratch.dir().join("signals");
-    let fixture = scratch.fixture(&format!("shape=alone cleanup=60000 signals={}", seen.display()));
-    scratch.package_json(&[("dev", line("--stop-timeout 60s", &fixture))]);
-    let bash = Pty::bash(&scratch);
-    bash.type_in("npm run dev\n");
-    fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", bash.screen()));
-    is_raw(&bash);
-    bash.type_in("\x03");
-    heard(&seen, "INT\n");
-    assert_eq!(std::fs::read_to_string(&seen).unwrap(), "INT\n");
-    assert!(Proc::of(fixture.leader()).is_some(), "it cleans up");
-    bash.type_in("\x03");
-    eventually(LIMIT, || fixture.gone()); // long before the grace period is over
-    assert!(std::fs::read_to_string(&seen).unwrap().len() <= "INT\nINT\n".len(), "no other signal");
+    // 200 ms alone.
+    takes_at_most(Duration::from_millis(600), || {
+        let scratch = Scratch::new();
+        let seen = scratch.dir().join("signals");
+        let fixture = scratch.fixture(&format!("shape=alone cleanup=60000 signals={}", seen.display()));
+        scratch.package_json(&[("dev", line("--stop-timeout 60s", &fixture))]);
+        let bash = Pty::bash(&scratch);
+        bash.type_in("npm run dev\n");
+        fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", bash.screen()));
+        is_raw(&bash);
+        bash.type_in("\x03");
+        heard(&seen, "INT\n");
+        assert_eq!(std::fs::read_to_string(&seen).unwrap(), "INT\n");
+        assert!(Proc::of(fixture.leader()).is_some(), "it cleans up");
+        let start = Instant::now();
+        bash.type_in("\x03");
+        eventually(LIMIT, || fixture.gone());
+        let took = start.elapsed();
+        assert!(std::fs::read_to_string(&seen).unwrap().len() <= "INT\nINT\n".len(), "no other signal");
+        took
+    });
 }
 
 #[test]
