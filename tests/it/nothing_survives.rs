@@ -33,6 +33,9 @@ const SHAPES: &[&str] = &[
 
 const OPTIONS: &str = "--ready none --stop-timeout 500ms";
 
+/// By when a tree has to be dead: that grace period and a second, three times, since other trees are ended beside it.
+const DEAD: Duration = Duration::from_millis(3 * (500 + 1000));
+
 /// What ends the run.
 #[derive(Debug, Clone, Copy)]
 enum Cause {
@@ -167,14 +170,15 @@ fn cell(shape: &str, cause: Cause) -> Result<Duration, String> {
     fixture.noted("complete")?;
     let since = Instant::now();
     act(shape, cause, &mut caller, &fixture);
-    let mut elapsed = Duration::ZERO;
-    retry(LIMIT, || {
+    retry(DEAD, || {
         scratch.dead()?;
-        fixture.gone()?;
-        elapsed = since.elapsed();
-        Ok(())
+        fixture.gone()
     })
     .map_err(|seen| format!("{seen}; {}", told(&caller)))?;
+    let elapsed = since.elapsed();
+    if elapsed > DEAD {
+        return Err(format!("dead only after {elapsed:?}; {}", told(&caller)));
+    }
     match (expected_end(shape, cause), &mut caller) {
         (Some(expected), Caller::Test(front)) => {
             let ended = front.ended(LIMIT);
