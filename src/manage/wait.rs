@@ -17,8 +17,8 @@ pub(crate) enum Waited {
     Ready(Box<Record>),
     /// It ran, and ended before it was ready.
     Ended(Option<Box<Record>>),
-    /// It did not run, and was not started within the time given for that.
-    NeverRan,
+    /// It did not run, and was not started within the time given for that. What is known of its last run.
+    NeverRan(Option<Box<Record>>),
     TimedOut(Option<Box<Record>>),
 }
 
@@ -53,7 +53,7 @@ pub(super) fn until(
         match record {
             Some(record) if live && wanted(&record) => return Waited::Ready(record),
             record if ran && !live => return Waited::Ended(record),
-            _ if !live && left(to_appear).is_zero() => return Waited::NeverRan,
+            record if !live && left(to_appear).is_zero() => return Waited::NeverRan(record),
             record if patience.is_some_and(|patience| left(patience).is_zero()) => {
                 return Waited::TimedOut(record);
             }
@@ -83,8 +83,12 @@ impl Waited {
                     record.and_then(|record| record.reason.or(record.exit.map(how_it_ended))),
                 ))
             }
-            Waited::NeverRan => Err(Error::new(Kind::NotRunning, format!("{name} is not running"))
-                .hint(format!("devrun start {name}"))),
+            Waited::NeverRan(record) => {
+                let error = Error::new(Kind::NotRunning, format!("{name} is not running"))
+                    .hint(format!("devrun start {name}"));
+                let crashed = record.filter(|record| record.state == Phase::Crashed);
+                Err(with_cause(error, crashed.and_then(|record| record.reason)))
+            }
             Waited::TimedOut(record) => {
                 let error = Error::new(Kind::NotReady, format!("{name} is not ready in time"))
                     .hint(format!("devrun logs {name}"));
