@@ -51,4 +51,5 @@ mod terminal;
 mod then;
 mod tidy;
 mod verbs;
+mod verbs_between;
 mod who;
