@@ -30,8 +30,10 @@ fn kill_front_and_guard(scratch: &Scratch, front: u32) {
 
 #[test]
 fn the_next_start_ends_what_a_double_kill_has_left() {
-    // Shapes whose processes outlive both: the leader itself dies with the guard.
-    for shape in ["own-session", "daemon", "ignore-signals", "wide:200", "deep:60", "respawn"] {
+    // Shapes whose processes outlive both: the leader itself dies with the guard, and who was stopped in its group is
+    // hung up then.
+    let shapes = "own-session daemon ignore-signals wide:200 deep:60 respawn stopped leader-leaves";
+    for shape in shapes.split(' ') {
         let scratch = Scratch::new();
         let fixture = scratch.fixture(&format!("shape={shape}"));
         let mut run = scratch.run("", &fixture);

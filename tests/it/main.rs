@@ -23,6 +23,7 @@ mod exit_status;
 mod failing_calls;
 mod frameworks;
 mod ghosts;
+mod ghosts_recorded;
 mod healing;
 mod installer;
 mod library;
