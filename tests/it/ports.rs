@@ -2,45 +2,16 @@
 
 use std::collections::HashSet;
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Ended, LIMIT, Running, SOON, Scratch, Signal, answer_200, eventually, free_port, get, held_port, is_root,
-    kill, listens,
+    Churn, Ended, LIMIT, Running, SOON, Scratch, Signal, answer_200, eventually, free_port, get, held_port,
+    is_root, kill, listens,
 };
-
-/// Takes and returns ports as fast as it can until dropped, as other programs of a busy machine do.
-struct Churn(Arc<AtomicBool>);
-
-impl Churn {
-    fn start() -> Self {
-        let quit = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&quit);
-        std::thread::spawn(move || {
-            let mut held = Vec::new();
-            while !flag.load(Ordering::Relaxed) {
-                held.extend(TcpListener::bind(("127.0.0.1", 0)));
-                if held.len() > 200 {
-                    held.clear();
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-            }
-        });
-        Self(quit)
-    }
-}
-
-impl Drop for Churn {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
 
 #[test]
 fn sixty_starts_at_once_never_collide() {
-    let _churn = Churn::start();
+    let churn = Churn::start(4200..=4399, None);
     for round in 0..10 {
         let scratch = Scratch::new();
         let fixtures: Vec<_> = (0..60).map(|_| scratch.fixture("shape=alone")).collect();
@@ -67,6 +38,7 @@ fn sixty_starts_at_once_never_collide() {
         runs.into_iter().for_each(|mut run| _ = run.ended(SOON));
         scratch.assert_dead(LIMIT);
     }
+    assert!(churn.end().len() > 100, "others have had most of these ports, or this test proves less");
 }
 
 #[test]
@@ -132,14 +104,16 @@ fn without_ipv6_it_works() {
 
 #[test]
 fn the_same_project_gets_the_same_port_after_stop_crash_and_reboot() {
-    let _churn = Churn::start();
     let scratch = Scratch::new();
     let mut first = None;
+    let mut churn = None;
     for round in 0..50 {
         let fixture = scratch.fixture("shape=alone");
-        let mut run = scratch.run("--name shop --stop-timeout 500ms", &fixture);
+        let mut run = scratch.run("--name shop --stop-timeout 500ms --port-range 6240-6259", &fixture);
         let port = run.ready().port;
         assert_eq!(*first.get_or_insert(port), port, "round {round}: {}", run.stderr());
+        // While it does not run, nothing keeps its port from other programs.
+        churn.get_or_insert_with(|| Churn::start(6240..=6259, Some(port)));
         if round % 2 == 0 {
             run.signal(Signal::TERM);
         } else {
@@ -151,6 +125,7 @@ fn the_same_project_gets_the_same_port_after_stop_crash_and_reboot() {
             pretend_reboot(&scratch);
         }
     }
+    assert_eq!(churn.unwrap().end().len(), 19, "others have had all other ports");
 }
 
 /// Gives every record another boot id.

@@ -1,7 +1,7 @@
 //! Promise 27: the same server gets the same port, whatever became of its record and however many others start.
 
 use crate::healing::git;
-use crate::support::{LIMIT, Running, SOON, Scratch, Signal, get, kill};
+use crate::support::{Churn, Ended, LIMIT, Running, SOON, Scratch, Signal, get, kill};
 
 #[test]
 fn eight_servers_restarted_in_a_crowd_keep_their_ports() {
@@ -30,6 +30,25 @@ fn eight_servers_restarted_in_a_crowd_keep_their_ports() {
     for number in 1..=12 {
         assert_eq!(round(number), first, "round {number}");
     }
+}
+
+#[test]
+fn fifty_restarts_keep_the_port_from_programs_that_would_take_it() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone");
+    let mut run = scratch.run("--name shop --port-range 6270-6279", &fixture);
+    let port = run.ready().port;
+    let churn = Churn::start(6270..=6279, None);
+    for round in 1..=50 {
+        let restart = Running::spawn(scratch.devrun(["restart", "shop"])).outcome(SOON);
+        assert_eq!(restart.ended, Ended::Status(0), "round {round}: {restart}");
+        assert!(restart.stderr.contains(&format!(" port={port} ")), "round {round}: {restart}");
+    }
+    let notes = fixture.notes();
+    assert!(!notes.contains("bind-failed"), "{notes}");
+    assert_eq!(notes.matches(&format!("listening {port}\n")).count(), 51, "{notes}");
+    let had = churn.end();
+    assert!(had.len() == 9 && !had.contains(&port), "others have had all other ports: {had:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod browser;
 mod census;
+mod churn;
 mod dashboard;
 pub mod machine;
 mod matching;
@@ -17,6 +18,7 @@ mod wait;
 
 pub use browser::{Browser, Window};
 pub use census::{Proc, kill, kill_group, marked};
+pub use churn::Churn;
 pub use dashboard::{Dashboard, Events, Reply, record_of, replace_record};
 pub use program::{copy_program, write_program};
 pub use pty::Pty;
@@ -75,15 +77,19 @@ pub fn free_port() -> u16 {
 
 /// Holds this port on this address.
 pub fn hold(address: &str, port: u16) -> TcpListener {
+    try_hold(address, port).unwrap()
+}
+
+fn try_hold(address: &str, port: u16) -> std::io::Result<TcpListener> {
     let address = SocketAddr::new(address.parse().unwrap(), port);
     let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
     if address.is_ipv6() {
-        socket.set_only_v6(true).unwrap();
+        socket.set_only_v6(true)?;
     }
-    socket.bind(&address.into()).unwrap();
-    socket.listen(16).unwrap();
-    socket.into()
+    socket.bind(&address.into())?;
+    socket.listen(16)?;
+    Ok(socket.into())
 }
 
 /// A port held on this address only.
