@@ -29,14 +29,19 @@ pub use wait::{LIMIT, SOON, eventually, retry, takes_at_most};
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
-/// Whether a process may change its user here. Says so past the test runner's capture when not: no silent skip.
+/// Whether a process may change its user here. Says so when not: no silent skip.
 pub fn is_root(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
-        let line = format!("NOT RUN, needs root: {what}\n");
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+        not_run(&format!("root: {what}"));
     }
     root
+}
+
+/// Says what a test would need, past the test runner's capture.
+pub fn not_run(needs: &str) {
+    let line = format!("NOT RUN, needs {needs}\n");
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
 }
 
 /// Waits until this process is stopped, or runs again.
