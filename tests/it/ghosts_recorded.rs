@@ -10,11 +10,16 @@ use crate::support::{
 
 #[test]
 fn whose_environment_says_nothing_is_found_by_the_record() {
-    for shape in ["overwrite-env", "daemon-clearenv"] {
+    // The last one is never ready.
+    for shape in ["overwrite-env", "daemon-clearenv", "daemon-clearenv serve=no"] {
         let scratch = Scratch::new();
         let fixture = scratch.fixture(&format!("shape={shape}"));
         let mut run = scratch.run("--name shop", &fixture);
-        run.ready();
+        if shape.ends_with("serve=no") {
+            fixture.stands();
+        } else {
+            run.ready();
+        }
         let member = fixture.member("member").unwrap();
         eventually(SOON, || {
             let record = record_of(&scratch.server_folders()[0]);
