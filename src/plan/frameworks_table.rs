@@ -66,10 +66,10 @@ pub(super) const TABLE: &[Server] = &[
     server(&["quart"]).verbs(&["run"]).port_flags(&["--port", "-p"]).add("--port {port}"),
     server(&["sanic"]).port_flags(&["--port", "-p"]).add("--port {port}"),
     server(&["mkdocs"]).verbs(&["serve"]).port_flags(&["--dev-addr", "-a"]).add("-a {host}:{port}"),
-    server(&["sphinx-autobuild"]).add("--port {port}"),
+    server(&["sphinx-autobuild", "sphinx_autobuild"]).add("--port {port}"),
     server(&["streamlit"]).verbs(&["run"]).port_flags(&["--server.port"]).env(&[("STREAMLIT_SERVER_PORT", "{port}"), ("STREAMLIT_SERVER_ADDRESS", "{host}")]).default_port(8501),
     server(&["jupyter"]).verbs(&["lab", "notebook"]).env(&[("JUPYTER_PORT", "{port}")]).default_port(8888),
-    server(&["jupyter-lab", "jupyter-notebook"]),
+    server(&["jupyter-lab", "jupyter-notebook"]).env(&[("JUPYTER_PORT", "{port}")]),
     server(&["marimo"]).verbs(&["edit", "run"]).port_flags(&["--port", "-p"]).add("--port {port}").default_port(2718),
     server(&["reflex"]).verbs(&["run"]).port_flags(&["--frontend-port"]).env(&[("REFLEX_FRONTEND_PORT", "{port}")]),
     // Others.
@@ -79,6 +79,7 @@ pub(super) const TABLE: &[Server] = &[
     server(&["jekyll"]).verbs(&["serve", "server", "s"]).port_flags(&["--port", "-P"]).add("--port {port}").default_port(4000),
     server(&["rails"]).verbs(&["server", "s"]).port_flags(&["--port", "-p"]),
     server(&["puma"]).port_flags(&["--port", "-p", "--bind", "-b"]).add("-p {port}").default_port(9292),
+    server(&["rackup"]).port_flags(&["--port", "-p"]).add("--port {port}").default_port(9292),
     server(&["trunk"]).verbs(&["serve"]).port_flags(&["--port", "-p"]).env(&[("TRUNK_SERVE_PORT", "{port}")]),
     // Runners of several programs, and those whose port is agreed on in a file.
     several(&["concurrently", "conc", "run-p", "run-s", "npm-run-all", "npm-run-all2", "wireit"]),

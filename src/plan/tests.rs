@@ -87,6 +87,16 @@ fn the_environment_is_set_by_what_the_server_reads() {
     }
     assert_eq!(get("make dev", "DEVRUN_URL").as_deref(), Some("http://localhost:4100"));
     assert_eq!(get("make dev", "DEVRUN_NAME").as_deref(), Some("p"));
+    for (command, name) in [
+        ("jupyter lab", "JUPYTER_PORT"),
+        ("jupyter-lab", "JUPYTER_PORT"),
+        ("jupyter-notebook", "JUPYTER_PORT"),
+        ("reflex run", "REFLEX_FRONTEND_PORT"),
+        ("trunk serve", "TRUNK_SERVE_PORT"),
+        ("php artisan serve", "SERVER_PORT"),
+    ] {
+        assert_eq!(get(command, name).as_deref(), Some("4100"), "{command}");
+    }
     assert_eq!(get("gunicorn a:b", "GUNICORN_CMD_ARGS").as_deref(), Some("--bind=127.0.0.1:4100"));
     assert_eq!(get("deno run x.ts", "DENO_SERVE_ADDRESS").as_deref(), Some("tcp:127.0.0.1:4100"));
     assert_eq!(get("astro dev", "ASTRO_DEV_BACKGROUND").as_deref(), Some("1"));
