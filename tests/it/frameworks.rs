@@ -1,38 +1,10 @@
 //! Promise 31: for every real server that the test command installs, the page answers on the URL that devrun said,
 //! and nothing is left of it afterwards. The apps are in `tests/apps`.
 
-use std::time::Duration;
-
-use crate::support::{LIMIT, Ready, Running, Scratch, Signal, apps, eventually, free_port, get, held_port};
-
-/// Some servers build for a long time on a busy machine before they answer.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Runs devrun in the app's folder and expects this text on the page.
-fn answers(app: &str, args: &[&str], text: &str) -> Ready {
-    let scratch = Scratch::new();
-    let mut command = scratch.devrun(args);
-    command.current_dir(apps(app));
-    for telemetry in ["ASTRO_TELEMETRY_DISABLED", "TURBO_TELEMETRY_DISABLED", "NEXT_TELEMETRY_DISABLED"] {
-        command.env(telemetry, "1");
-    }
-    let mut run = Running::spawn(command);
-    let ready = run.ready_within(PATIENCE);
-    let page = get(&ready.url);
-    assert!(page.contains(text), "{app} at {}: {page}\n{}", ready.url, run.stderr());
-    run.signal(Signal::INT);
-    run.ended(LIMIT * 2);
-    eventually(LIMIT, || scratch.dead().map_err(|seen| format!("{app}: {seen}")));
-    ready
-}
-
-/// As `answers`, and the server must have taken the port it was given.
-fn takes_its_port(app: &str, args: &[&str], text: &str) {
-    let port = free_port();
-    let port_text = port.to_string();
-    let ready = answers(app, &[&["-p", port_text.as_str()], args].concat(), text);
-    assert_eq!(ready.port, port, "{app}");
-}
+use crate::support::{
+    LIMIT, PATIENCE, Ready, Running, Scratch, answers, apps, eventually, free_port, get, held_port,
+    takes_its_port,
+};
 
 #[test]
 fn vite_7_takes_its_port() {

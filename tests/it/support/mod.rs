@@ -1,6 +1,7 @@
 //! What the tests are made of. Nothing in here knows how devrun works inside: only its command line, its exit
 //! status, its output, and what /proc shows.
 
+mod apps;
 mod browser;
 mod census;
 mod churn;
@@ -16,6 +17,7 @@ mod run;
 mod scratch;
 mod wait;
 
+pub(crate) use apps::{PATIENCE, answers, takes_its_port};
 pub use browser::{Browser, Window};
 pub use census::{Proc, kill, kill_group, marked};
 pub use churn::Churn;

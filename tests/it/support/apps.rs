@@ -1,0 +1,34 @@
+//! Real servers: devrun starts one in its app's folder, the page is looked at, and nothing may be left of it.
+
+use std::time::Duration;
+
+use super::{LIMIT, Ready, Running, Scratch, Signal, apps, eventually, free_port, get};
+
+/// Some servers build for a long time on a busy machine before they answer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs devrun in the app's folder and expects this text on the page.
+pub(crate) fn answers(app: &str, args: &[&str], text: &str) -> Ready {
+    let scratch = Scratch::new();
+    let mut command = scratch.devrun(args);
+    command.current_dir(apps(app));
+    for telemetry in ["ASTRO_TELEMETRY_DISABLED", "TURBO_TELEMETRY_DISABLED", "NEXT_TELEMETRY_DISABLED"] {
+        command.env(telemetry, "1");
+    }
+    let mut run = Running::spawn(command);
+    let ready = run.ready_within(PATIENCE);
+    let page = get(&ready.url);
+    assert!(page.contains(text), "{app} at {}: {page}\n{}", ready.url, run.stderr());
+    run.signal(Signal::INT);
+    run.ended(LIMIT * 2);
+    eventually(LIMIT, || scratch.dead().map_err(|seen| format!("{app}: {seen}")));
+    ready
+}
+
+/// As `answers`, and the server must have taken the port it was given.
+pub(crate) fn takes_its_port(app: &str, args: &[&str], text: &str) {
+    let port = free_port();
+    let port_text = port.to_string();
+    let ready = answers(app, &[&["-p", port_text.as_str()], args].concat(), text);
+    assert_eq!(ready.port, port, "{app}");
+}
