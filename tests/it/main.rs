@@ -22,6 +22,8 @@ mod documents;
 mod exit_status;
 mod failing_calls;
 mod frameworks;
+mod frameworks_other;
+mod frameworks_python;
 mod ghosts;
 mod ghosts_recorded;
 mod healing;

@@ -125,6 +125,6 @@ pub fn listens(address: &str, port: u16) -> bool {
 /// The body of `GET /` at a URL that devrun printed, asked by `curl` as a user would. Empty when there is none.
 pub fn get(url: &str) -> String {
     let curl =
-        std::process::Command::new("curl").args(["-sk", "--max-time", "60", "--noproxy", "*", url]).output();
+        std::process::Command::new("curl").args(["-skL", "--max-time", "60", "--noproxy", "*", url]).output();
     String::from_utf8_lossy(&curl.expect("curl is installed").stdout).into_owned()
 }
