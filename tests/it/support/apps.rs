@@ -1,5 +1,6 @@
 //! Real servers: devrun starts one in its app's folder, the page is looked at, and nothing may be left of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{LIMIT, Ready, Running, Scratch, Signal, apps, eventually, free_port, get};
@@ -15,6 +16,12 @@ pub(crate) fn answers(app: &str, args: &[&str], text: &str) -> Ready {
     for telemetry in ["ASTRO_TELEMETRY_DISABLED", "TURBO_TELEMETRY_DISABLED", "NEXT_TELEMETRY_DISABLED"] {
         command.env(telemetry, "1");
     }
+    // What a server writes into its user's home is not for the home of whoever runs the tests; Rust is found there.
+    let home = PathBuf::from(std::env::var_os("HOME").expect("HOME"));
+    for (variable, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        command.env(variable, std::env::var_os(variable).unwrap_or_else(|| home.join(folder).into()));
+    }
+    command.env("HOME", scratch.dir());
     let mut run = Running::spawn(command);
     let ready = run.ready_within(PATIENCE);
     let page = get(&ready.url);
