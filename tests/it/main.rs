@@ -22,6 +22,7 @@ mod documents;
 mod exit_status;
 mod failing_calls;
 mod frameworks;
+mod frameworks_node;
 mod frameworks_other;
 mod frameworks_python;
 mod ghosts;

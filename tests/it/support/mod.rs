@@ -1,7 +1,6 @@
 //! What the tests are made of. Nothing in here knows how devrun works inside: only its command line, its exit
 //! status, its output, and what /proc shows.
 
-mod apps;
 mod browser;
 mod census;
 mod churn;
@@ -15,9 +14,9 @@ mod registry;
 pub mod release;
 mod run;
 mod scratch;
+mod server;
 mod wait;
 
-pub(crate) use apps::{PATIENCE, answers, takes_its_port};
 pub use browser::{Browser, Window};
 pub use census::{Proc, kill, kill_group, marked};
 pub use churn::Churn;
@@ -27,6 +26,7 @@ pub use pty::Pty;
 pub use run::{Ended, Outcome, Ready, Running};
 pub use rustix::process::Signal;
 pub use scratch::{Fixture, Scratch, apps, fixture_program, words};
+pub use server::{PATIENCE, answers, takes_its_port};
 pub use wait::{LIMIT, SOON, eventually, retry, takes_at_most};
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};

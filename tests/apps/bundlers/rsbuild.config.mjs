@@ -1,0 +1,1 @@
+export default { html: { title: "rsbuild answers" }, server: { publicDir: false } };

@@ -1,0 +1,1 @@
+export default { mode: "development", entry: "./src/index.js", devServer: { static: "public" } };

@@ -1,0 +1,1 @@
+export default { title: "docusaurus answers", url: "http://localhost", baseUrl: "/", plugins: ["@docusaurus/plugin-content-pages"] };

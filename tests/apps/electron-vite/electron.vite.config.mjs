@@ -1,0 +1,4 @@
+export default {
+  main: { build: { lib: { entry: "main.js" } } },
+  renderer: { root: ".", build: { rollupOptions: { input: "index.html" } } },
+};

@@ -1,0 +1,1 @@
+export default async (app, options) => app.get("/", async () => "fastify answers");

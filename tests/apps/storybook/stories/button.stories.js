@@ -1,0 +1,2 @@
+export default { title: "Button", render: () => "<button>Press</button>" };
+export const Plain = {};
