@@ -32,8 +32,8 @@ pub(super) struct Watch {
     ephemeral: RangeInclusive<u16>,
     started: Instant,
     open: Vec<Open>,
-    replies: UnboundedReceiver<(u64, Reply)>,
-    reply_to: UnboundedSender<(u64, Reply)>,
+    replies: UnboundedReceiver<(Listener, Reply)>,
+    reply_to: UnboundedSender<(Listener, Reply)>,
     stranger_since: Option<Instant>,
 }
 
@@ -77,7 +77,7 @@ impl Watch {
             let listens = self.on_wanted().next().is_some();
             tokio::select! {
                 biased;
-                Some((inode, reply)) = self.replies.recv() => self.hear(inode, reply),
+                Some((listener, reply)) = self.replies.recv() => self.hear(listener, reply),
                 () = sleep_until(next_knock), if !listens => {
                     next_knock = Instant::now() + self.knock_every();
                     if self.knock() {
@@ -120,10 +120,9 @@ impl Watch {
 
     /// Often at first, when every millisecond counts; after minutes of compiling, nobody sees 50 ms.
     fn knock_every(&self) -> Duration {
-        let stranger = self.stranger_since.is_some();
         // The timer rounds up to its next millisecond, so a little less than so many is exactly so many.
         Duration::from_millis(match self.started.elapsed().as_secs() {
-            _ if stranger => 50,
+            _ if self.stranger_since.is_some() => 50,
             0..2 => 1,
             2..10 => 2,
             10..60 => 5,
@@ -168,20 +167,20 @@ impl Watch {
             if !ask {
                 open.asking = JoinSet::new(); // dropping the old one ends its task
             } else if open.asking.is_empty() && !matches!(open.reply, Some(Reply::Answer { .. })) {
-                let (inode, to) = (open.listener.inode, self.reply_to.clone());
-                let at = SocketAddr::new(probe::reachable(open.listener.ip), open.listener.port);
+                let (listener, to) = (open.listener, self.reply_to.clone());
+                let at = SocketAddr::new(probe::reachable(listener.ip), listener.port);
                 // The receiver goes with the watch, and so does this task.
                 let client = self.clients.as_ref().and_then(|clients| clients.at(at.ip()));
                 open.asking.spawn(probe::ask(client, at, self.question.clone(), move |reply| {
-                    let _ = to.send((inode, reply));
+                    let _ = to.send((listener, reply));
                 }));
             }
             while open.asking.try_join_next().is_some() {}
         }
     }
 
-    fn hear(&mut self, inode: u64, reply: Reply) {
-        if let Some(open) = self.open.iter_mut().find(|open| open.listener.inode == inode) {
+    fn hear(&mut self, listener: Listener, reply: Reply) {
+        if let Some(open) = self.open.iter_mut().find(|open| open.listener == listener) {
             open.reply = Some(reply);
         }
     }
@@ -296,5 +295,23 @@ fn describe(pid: u32) -> String {
     match sys::process_name(pid) {
         Some(name) => format!("{} (pid {pid})", name.escape_debug()),
         None => format!("pid {pid}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_sockets_have_no_number_a_reply_is_still_that_of_the_socket_that_was_asked() {
+        let listener = |port| Listener { ip: Ipv4Addr::LOCALHOST.into(), port, inode: 0, uid: 0 };
+        let question = Question::Get { host: "localhost".into(), path: "/".into() };
+        let wanted = Port::new(3000).unwrap();
+        let mut watch = Watch::new(wanted, Others::default(), question, Box::new(Vec::new));
+        // A helper's socket was seen first.
+        watch.open = [24_678, 3000].map(|port| Open::new(1, listener(port))).into();
+        watch.hear(listener(3000), Reply::Answer { https: false, status: 200 });
+        assert_eq!(pick(3000, &watch.candidates()), Some(1));
+        assert_eq!(watch.open[0].reply, None);
     }
 }
