@@ -142,7 +142,7 @@ impl<'a> Attempt<'a> {
             seen.set(now);
         }));
         self.hear_early(stops, say);
-        let deadline = self.plan.ready_timeout.map(|limit| self.started + limit);
+        let deadline = self.plan.ready_timeout.and_then(|limit| self.started.checked_add(limit));
         let mut waiting = self.started + WAITING;
         loop {
             let starting = matches!(self.state, State::Starting { .. });

@@ -241,3 +241,17 @@ fn program_that_is_refused_and_then_replaces() {
 fn a_server_that_runs_is_refused_or_replaced() {
     run_anew("program_that_is_refused_and_then_replaces", "shape=plain");
 }
+
+#[test]
+fn program_without_limits() {
+    let Some(builder) = builder() else { return };
+    let no_limit = std::time::Duration::MAX;
+    let builder = builder.ready_timeout(no_limit).health_interval(no_limit).stop_timeout(no_limit);
+    let server = builder.start().unwrap();
+    server.stop().unwrap();
+}
+
+#[test]
+fn the_longest_time_there_is_means_no_limit() {
+    run_anew("program_without_limits", "shape=plain");
+}

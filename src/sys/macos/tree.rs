@@ -171,8 +171,8 @@ fn wait_for_leader(leader: u32, tell: &UnboundedSender<TreeEvent>, gone: &Sender
 #[derive(Clone, Copy)]
 enum Phase {
     Running,
-    /// The stop signal was sent; killing starts then.
-    Grace(Instant),
+    /// The stop signal was sent; killing starts then, or never where that is further off than time goes.
+    Grace(Option<Instant>),
     /// Killing; what is left then is named.
     Hard(Instant),
 }
@@ -199,7 +199,7 @@ impl Keeper {
             }
             match phase {
                 Phase::Running => {}
-                Phase::Grace(end) if Instant::now() < end => {}
+                Phase::Grace(end) if end.is_none_or(|end| Instant::now() < end) => {}
                 Phase::Grace(_) => phase = Phase::Hard(Instant::now() + HARD_LIMIT),
                 Phase::Hard(end) if Instant::now() < end => {
                     self.family.kill_round();
@@ -236,6 +236,6 @@ impl Keeper {
             return Phase::Hard(now + HARD_LIMIT);
         }
         self.family.ask(signal, skip_group);
-        Phase::Grace(now + grace)
+        Phase::Grace(now.checked_add(grace))
     }
 }

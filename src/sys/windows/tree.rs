@@ -28,7 +28,7 @@ pub(crate) struct Tree {
     leader: u32,
     own_group: bool,
     events: UnboundedReceiver<TreeEvent>,
-    /// When what is left is ended.
+    /// When what is left is ended; `None` also after a stop whose grace period is longer than time goes.
     deadline: Mutex<Option<Instant>>,
 }
 
@@ -146,7 +146,7 @@ impl Tree {
         if signal == KILLED || !asked {
             return self.kill();
         }
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + grace);
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now().checked_add(grace);
     }
 
     /// Nothing is stopped by a terminal here.

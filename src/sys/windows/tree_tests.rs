@@ -67,6 +67,16 @@ fn a_stop_that_nobody_obeys_ends_them_after_the_grace_period() {
 }
 
 #[test]
+fn the_longest_grace_period_there_is_has_no_end() {
+    let mut tree = three_generations(false);
+    all_three(&tree);
+    tree.stop(15, Duration::MAX, true);
+    assert_eq!(*tree.deadline.lock().unwrap(), None);
+    tree.kill();
+    assert_eq!(run(tree.next()), TreeEvent::LeaderSignalled(KILLED));
+}
+
+#[test]
 fn the_leader_may_leave_first() {
     let mut tree = Tree::spawn(spawn(&["/c", "start /b ping -n 60 127.0.0.1 > nul"], false)).unwrap();
     assert_eq!(run(tree.next()), TreeEvent::LeaderExited(0));
