@@ -85,7 +85,8 @@ impl Session {
             say::warn(say, warning);
         }
         let last = claim.as_ref().and_then(Claim::previous).map(Record::ports);
-        let leases = ports::acquire(registry.as_ref(), &plan.id, &plan.ports, last.as_ref())?;
+        let leases = ports::acquire(registry.as_ref(), &plan.id, &plan.ports, last.as_ref())
+            .inspect_err(|_| claim.iter().for_each(Claim::forget))?;
         say::busy(&leases, say);
         let url = plan.url(leases.main.port());
         let mut record = Record::new(plan, &leases.ports(), &url, &run, process::boot_id());

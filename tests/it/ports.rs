@@ -85,6 +85,8 @@ fn with_strict_port_a_busy_port_is_an_error_that_names_the_holder() {
     let outcome = run.outcome(SOON);
     outcome.expect(Ended::Status(75), "", &format!("error: [..]{port}[..]\ncause: [..]\n...\nhint: [..]\n"));
     assert!(outcome.stderr.contains(&std::process::id().to_string()), "{outcome}");
+    let left = std::fs::read_dir(scratch.state().join("live")).unwrap().count();
+    assert_eq!(left, 0, "what was not started is not looked for");
 }
 
 #[test]
