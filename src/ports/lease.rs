@@ -163,7 +163,7 @@ impl Source<'_> {
     /// The port, if nobody has it.
     fn take(&self, port: Port) -> Result<Option<Lease>, Error> {
         // A file that can't be locked costs the lease and not the run: the reservation stands.
-        let lock = match self.registry.map(|registry| lock_port(registry, port, self.id)) {
+        let lock = match self.registry.map(|registry| lock_port(registry, port)) {
             Some(Ok(Some(file))) => Some(file),
             Some(Ok(None)) => return Ok(None),
             Some(Err(_)) | None => None,
@@ -172,7 +172,13 @@ impl Source<'_> {
             return Ok(None);
         }
         match reserve(port, lock.is_some()) {
-            Ok(socket) => Ok(Some(Lease { port, lock, reservation: ports::CAN_RESERVE.then_some(socket) })),
+            Ok(socket) => {
+                // Not before it is had: nobody frees a port that no record has. On a full disk it is leased all the same.
+                if let Some(Err(error)) = lock.as_ref().map(|file| write_owner(file, self.id)) {
+                    tracing::warn!(target: "devrun::ports", %error, %port, "whose it is could not be written");
+                }
+                Ok(Some(Lease { port, lock, reservation: ports::CAN_RESERVE.then_some(socket) }))
+            }
             Err(e) if is_taken(&e) => Ok(None),
             Err(e) => Err(Error::new(Kind::Internal, format!("port {port} can't be tried")).source(e)),
         }
@@ -205,16 +211,17 @@ fn is_leased(registry: Option<&Registry>, port: Port) -> bool {
     }
 }
 
-/// Locks the file of the port and writes whose it is; `None` if another run has it.
-fn lock_port(registry: &Registry, port: Port, id: &ServerId) -> io::Result<Option<File>> {
-    let mut file = files::open_regular(&registry.port_file(port), Access::Write)?;
-    if !lock::try_lock(&file)? {
-        return Ok(None);
-    }
+/// Locks the file of the port; `None` if another run has it.
+fn lock_port(registry: &Registry, port: Port) -> io::Result<Option<File>> {
+    let file = files::open_regular(&registry.port_file(port), Access::Write)?;
+    Ok(lock::try_lock(&file)?.then_some(file))
+}
+
+/// Writes whose port it is, into its file.
+fn write_owner(mut file: &File, id: &ServerId) -> io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
     // Ids are of one length: what is written over is written over whole.
-    file.write_all(format!("{}\n", id.0).as_bytes())?;
-    Ok(Some(file))
+    file.write_all(format!("{}\n", id.0).as_bytes())
 }
 
 fn is_taken(error: &io::Error) -> bool {

@@ -53,6 +53,18 @@ fn a_port_held_on_any_address_is_skipped() {
 }
 
 #[test]
+fn a_port_that_a_stranger_has_is_not_written_down_as_ours() {
+    let (_folder, registry) = registry();
+    let range = range(2);
+    let [first, second] = [0, 1].map(|more| Port::new(range.numbers().start() + more).unwrap());
+    let _stranger = TcpListener::bind(("127.0.0.1", first.get())).unwrap();
+    acquire(Some(&registry), &id(1), &wanted(&range, true), None).unwrap_err();
+    let leases = acquire(Some(&registry), &id(1), &wanted(&range, false), None).unwrap();
+    assert_eq!(leases.main.port(), second);
+    assert_eq!([first, second].map(|port| registry.port_owner(port)), [None, Some(id(1))]);
+}
+
+#[test]
 fn servers_bind_over_the_reservation_on_every_address() {
     let (_folder, registry) = registry();
     let range = range(1);
