@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hunt::Found;
 use super::record::Record;
-use super::store::{Problem, Registry};
+use super::store::{Problem, Registry, Trouble};
 use super::whole::UNFINISHED;
 use crate::error::{Error, Kind};
 use crate::plan::{ServerId, Spare};
@@ -70,10 +70,10 @@ pub(super) struct Marker {
 
 impl Marker {
     /// `None` where the disk was full, or somebody else wrote it.
-    pub(super) fn read(path: &Path) -> Option<Self> {
+    pub(super) fn read(path: &Path) -> io::Result<Option<Self>> {
         let mut text = Vec::new();
-        files::open_regular(path, Access::Read).ok()?.take(MARKER_BYTES).read_to_end(&mut text).ok()?;
-        Self::parse(&text)
+        files::open_regular(path, Access::Read)?.take(MARKER_BYTES).read_to_end(&mut text)?;
+        Ok(Self::parse(&text))
     }
 
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
@@ -179,7 +179,7 @@ impl Claim {
 
     /// Replaces the record. A record of a newer version stays, and that is said once, by `warning`.
     pub(crate) fn write(&self, record: &Record) -> Result<(), Error> {
-        if self.problem.as_ref().is_some_and(|problem| problem.newer) {
+        if self.problem.as_ref().is_some_and(|problem| problem.trouble == Trouble::Newer) {
             return Ok(());
         }
         self.note().map_err(|e| {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::claim::Marker;
 use super::hunt::{Found, Run, is_alive, try_again};
-use super::store::{Problem, Registry, server_id};
+use super::store::{Problem, Registry, Trouble, server_id};
 use crate::plan::ServerId;
 use crate::sys::process::{self, Identity};
 
@@ -46,12 +46,17 @@ impl Ghosts {
 /// its marker, where they are written down: each start tries again, which costs a look at each of them.
 /// With `dry_run` nothing is signalled or forgotten.
 pub(crate) fn end_ghosts(registry: &Registry, dry_run: bool) -> Vec<Ghosts> {
+    let marked = markers(registry);
+    // Who can't look at itself, for want of descriptors, sees nobody: no run is taken for gone because of that.
+    if marked.is_empty() || process::identity(std::process::id()).is_none() {
+        return Vec::new();
+    }
     let boot = process::boot_id();
     let is_now = |of: &Option<String>| boot.is_some() && *of == boot;
     // One look at all processes tells of every run; after a crash of many, all of them are started again at once.
     let carried = LazyCell::new(carried_ids);
     let mut all = Vec::new();
-    for Marked { path, id, run, says } in markers(registry) {
+    for Marked { path, id, run, says } in marked {
         let says = says.unwrap_or_default();
         let again = says.name.is_some();
         let found = match &says.name {
@@ -72,8 +77,9 @@ pub(crate) fn end_ghosts(registry: &Registry, dry_run: bool) -> Vec<Ghosts> {
             Ok(Some((name, found))) if !found.left.is_empty() || !found.in_doubt.is_empty() => {
                 let _ = Marker::of_left(boot.clone(), says.front, name, found).write(&path);
             }
-            // That devrun knows more of it.
-            Err(problem) if problem.newer && is_now(&says.boot) => {}
+            // That devrun knows more of it; or another start will, when there are descriptors again.
+            Err(Problem { trouble: Trouble::Newer, .. }) if is_now(&says.boot) => {}
+            Err(Problem { trouble: Trouble::Unreadable, .. }) => {}
             Ok(_) | Err(_) => drop(fs::remove_file(&path)),
         }
         let ghosts = found.ok().flatten().map(|(name, found)| Ghosts { name, found, again });
@@ -101,8 +107,10 @@ fn markers(registry: &Registry) -> Vec<Marked> {
         if registry.is_live(&id) && registry.live_run(&id).is_none_or(|live| live == run) {
             return None;
         }
+        // One that can't be read is left to a later start: its lock was perhaps no more to be had, for want of
+        // descriptors.
+        let says = Marker::read(&marker.path()).ok()?;
         // Somebody has removed its lock: it is no ghost, and looks after its tree itself.
-        let says = Marker::read(&marker.path());
         if says.as_ref().and_then(|says| says.front).is_some_and(|front| is_alive(&front)) {
             return None;
         }

@@ -65,7 +65,7 @@ fn leave(registry: &Registry, record: &Record) {
 fn mark_as_dead(registry: &Registry, record: &Record) {
     let front = Some(Identity { pid: u32::MAX >> 1, start: 1, inode: None });
     let path = registry.live().join(format!("{}.{}", record.id.0, record.run));
-    Marker { front, ..Marker::read(&path).unwrap() }.write(&path).unwrap();
+    Marker { front, ..Marker::read(&path).unwrap().unwrap() }.write(&path).unwrap();
     crate::testing::eventually("the lock is free", || !registry.is_live(&record.id));
 }
 

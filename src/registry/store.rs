@@ -34,8 +34,17 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) text: String,
+    pub(crate) trouble: Trouble,
+}
+
+/// What is wrong with a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
     /// It is sound, and a newer devrun's: it must not be replaced.
-    pub(crate) newer: bool,
+    Newer,
+    Damaged,
+    /// It can't be read just now, and may be sound.
+    Unreadable,
 }
 
 impl Entry {
@@ -135,7 +144,7 @@ impl Registry {
         unreadable: impl Fn(&Path, &str) -> String,
     ) -> Result<Option<Record>, Problem> {
         let path = self.server(id).join(RECORD);
-        let problem = |text| Problem { text, newer: false };
+        let problem = |trouble, text| Err(Problem { text, trouble });
         match read_bounded(&path).map(|json| Record::from_json(&json, id)) {
             Ok(Ok(record)) => Ok(Some(record)),
             Ok(Err(Unusable::Newer(version))) => {
@@ -143,12 +152,12 @@ impl Registry {
                     "{} was written by a newer devrun (version {version}); left alone",
                     path.display()
                 );
-                Err(Problem { text, newer: true })
+                problem(Trouble::Newer, text)
             }
-            Ok(Err(Unusable::Damaged(reason))) => Err(problem(damaged(&path, &reason))),
+            Ok(Err(Unusable::Damaged(reason))) => problem(Trouble::Damaged, damaged(&path, &reason)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) if is_no_record(&path, &e) => Err(problem(damaged(&path, &e.to_string()))),
-            Err(e) => Err(problem(unreadable(&path, &e.to_string()))),
+            Err(e) if is_no_record(&path, &e) => problem(Trouble::Damaged, damaged(&path, &e.to_string())),
+            Err(e) => problem(Trouble::Unreadable, unreadable(&path, &e.to_string())),
         }
     }
 

@@ -1,10 +1,12 @@
-//! Promise 19: whichever system call on the state folder fails, and with whatever error, the server runs or a clear
-//! error comes; nothing is left half, no process stays, and the next start is as ever.
+//! Promises 2 and 19: whichever system call on the state folder fails, and with whatever error, the server runs or a
+//! clear error comes; nothing is left half, no process stays, and the next start is as ever.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::ghosts::kill_both;
 use crate::support::{Ended, LIMIT, Outcome, Running, SOON, Scratch};
 
 /// All that have to do with files (`?`: not on every machine).
@@ -162,4 +164,47 @@ fn whichever_call_on_the_state_folder_fails_the_server_runs_and_the_next_start_i
     let met = met.into_inner();
     println!("{met} calls failed, {} of {all} were other ones that time", all - met);
     assert!(met * 10 > all * 8, "{met} of {all}");
+}
+
+/// Starts another server, to which these system calls fail, on these paths if any are named, as if it had used up its
+/// descriptors.
+fn start_another_without(scratch: &Scratch, calls: &str, paths: &[PathBuf]) {
+    let mut strace = scratch.command("strace");
+    strace.args(["-qq", "-o"]).arg(scratch.dir().join("trace"));
+    strace.args(paths.iter().flat_map(|path| ["-P".as_ref(), path.as_os_str()]));
+    strace.args(["-e", &format!("inject={calls}:error=EMFILE")]);
+    strace.args([env!("CARGO_BIN_EXE_devrun"), "--ready", "none", "--name", "other", "--", "true"]);
+    let outcome = Running::spawn(strace).outcome(SOON);
+    assert_eq!(outcome.ended, Ended::Status(0), "{outcome}");
+    let trace = std::fs::read_to_string(scratch.dir().join("trace")).unwrap();
+    assert!(trace.contains("(INJECTED)"), "or this test proves nothing: {trace}");
+}
+
+fn markers(scratch: &Scratch) -> Vec<PathBuf> {
+    let live = std::fs::read_dir(scratch.state().join("live")).unwrap();
+    live.map(|marker| marker.unwrap().path()).collect()
+}
+
+#[test]
+fn a_run_that_cant_be_looked_at_just_now_is_not_forgotten() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=own-session");
+    let mut run = scratch.run("", &fixture);
+    run.ready();
+    fixture.stands();
+    let marker = markers(&scratch);
+    let record = scratch.record_path();
+    start_another_without(&scratch, "openat", &[record.with_file_name("lock"), marker[0].clone()]);
+    assert_eq!(markers(&scratch), marker, "it runs");
+    kill_both(&scratch, &mut run);
+    start_another_without(&scratch, "openat", &marker);
+    assert_eq!(markers(&scratch), marker, "its marker");
+    start_another_without(&scratch, "openat", &[record]);
+    assert_eq!(markers(&scratch), marker, "its record");
+    start_another_without(&scratch, "pidfd_open", &[]);
+    assert_eq!(markers(&scratch), marker, "its processes");
+    let next = plain(&scratch, &words(&["--ready", "none", "--name", "other", "--", "true"]));
+    assert!(next.stderr.contains("ended what a crash of"), "{next}");
+    scratch.assert_dead(LIMIT);
+    assert!(markers(&scratch).is_empty(), "nothing to look for any more");
 }
