@@ -153,11 +153,12 @@ checkout() {
 # --- into place
 
 place() { # PROGRAM DIR
-    "$1" --version >/dev/null || fail "the program does not run on this system" "sh install.sh --cargo"
-    # Beside the target and then renamed: whoever runs devrun meanwhile finds the old file or the new one, whole.
+    # Beside the target and then renamed: whoever runs devrun meanwhile finds the old file or the new one, whole. Tried
+    # there, too: from a temporary folder nothing is executed, and on some systems nothing can be.
     staged=$2/.devrun.$$
-    { cp "$1" "$staged" && chmod 755 "$staged" && mv -f "$staged" "$2/devrun"; } 2>/dev/null ||
-        fail "$2/devrun cannot be written"
+    { cp "$1" "$staged" && chmod 755 "$staged"; } 2>/dev/null || fail "$2/devrun cannot be written"
+    "$staged" --version >/dev/null || fail "the program does not run on this system" "sh install.sh --cargo"
+    mv -f "$staged" "$2/devrun" 2>/dev/null || fail "$2/devrun cannot be written"
 }
 
 # The files besides the program: what devrun prints them with, and where the shells and man(1) look for them.

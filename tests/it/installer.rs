@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::machine::{Machine, TOOLS};
-use crate::support::{Ended, Running, SOON, release};
+use crate::support::{Ended, Running, SOON, is_root, release};
 
 fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -69,6 +69,32 @@ fn with_env_of(from: &Command, mut command: Command) -> Command {
         command.env(name, value);
     }
     command
+}
+
+#[test]
+fn it_installs_where_nothing_in_the_temporary_folder_can_be_run() {
+    if !is_root("a mount namespace") {
+        return;
+    }
+    let machine = Machine::new();
+    machine.has_only(&[&TOOLS[..], &["unshare", "mount"]].concat());
+    let temporary = machine.scratch.dir().join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let mut inside = with_env_of(&machine.command(&[]), machine.scratch.command("unshare"));
+    let script = "mount -t tmpfs -o noexec none \"$TMPDIR\"; cp \"$(command -v env)\" \"$TMPDIR\"
+        ! \"$TMPDIR/env\" true 2>/dev/null || exit 9; exec sh \"$0\"";
+    inside.args(["--mount", "sh", "-ec", script]).arg(machine.script()).env("TMPDIR", &temporary);
+    let outcome = Running::spawn(inside).outcome(SOON);
+    assert_eq!(outcome.ended, Ended::Status(0), "{outcome}");
+    assert!(machine.devrun().exists());
+}
+
+#[test]
+fn a_program_that_does_not_run_here_is_not_left_behind() {
+    let machine = Machine::new();
+    checkout(&machine, "fn main() { std::process::exit(1) }\n");
+    let told = "...\nerror: the program does not run on this system\n\nhint: sh install.sh --cargo\n";
+    machine.refuses(in_checkout(&machine), told);
 }
 
 #[test]
