@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::end::Family;
 use super::kernel::{self, About};
 use super::parse::Birth;
+use super::tree;
 use crate::sys::types::SpareList;
 pub(crate) use crate::sys::types::{Ancestor, Identity, Info};
 
@@ -202,11 +203,15 @@ pub(crate) fn pids_of_user(uid: u32) -> Vec<u32> {
     kernel::pids().into_iter().filter(of_user).collect()
 }
 
-/// The process, if it lives, all its descendants, and all that have its `DEVRUN_ID`, in ascending order.
+/// The process, if it lives, all its descendants, and all that have its `DEVRUN_ID`, in ascending order. Of the leader of
+/// a tree of this process they are found also when it is gone.
 pub(crate) fn members(root: u32) -> Vec<u32> {
-    let Some(root) = kernel::birth(root) else { return Vec::new() };
-    let mut family = Family::new(run_id(root.pid).as_deref(), SpareList::default());
-    family.join(root.id);
+    let of_any = || kernel::birth(root).map(|birth| (Some(birth.id), run_id(root)));
+    let Some((id, run)) = tree::led_by(root).map(|tree| (tree.id, tree.run)).or_else(of_any) else {
+        return Vec::new();
+    };
+    let mut family = Family::new(run.as_deref(), SpareList::default());
+    id.into_iter().for_each(|id| family.join(id));
     let mut pids: Vec<u32> = family.members().iter().map(|member: &Birth| member.pid).collect();
     pids.sort_unstable();
     pids

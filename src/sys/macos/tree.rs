@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, WaitOptions, waitpid};
@@ -23,6 +24,29 @@ pub(super) const HARD_LIMIT: Duration = Duration::from_secs(3);
 /// How often a tree that is ending, and one without its leader, is looked at. A running one is never.
 pub(super) const ENDING: Duration = Duration::from_millis(5);
 const LEADERLESS: Duration = Duration::from_millis(200);
+
+/// By what the members of a tree are known.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    leader: u32,
+    /// The unique id of the leader; `None` if it had ended before it could be asked for.
+    pub(super) id: Option<u64>,
+    /// The `DEVRUN_ID` of the members.
+    pub(super) run: Option<String>,
+}
+
+/// The trees of this process: the kernel tells nothing of a leader any more once that was waited for, and its members
+/// may live on.
+static TREES: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+
+fn all_trees() -> MutexGuard<'static, Vec<Known>> {
+    TREES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is known of the tree of this process that has this leader.
+pub(super) fn led_by(leader: u32) -> Option<Known> {
+    all_trees().iter().find(|tree| tree.leader == leader).cloned()
+}
 
 /// A running command and all that it starts. Dropping it ends the tree, after the grace period at the latest.
 #[derive(Debug)]
@@ -81,13 +105,16 @@ impl Tree {
         let leader = command.spawn().map_err(SpawnError::Execute)?.id();
         drop(command); // and with it our copies of the streams
         // Nobody has waited for it yet: the pid is the leader's.
-        if let Some(birth) = kernel::birth(leader) {
+        let birth = kernel::birth(leader);
+        if let Some(birth) = birth {
             family.join(birth.id);
             guard.tell_leader(birth);
         }
+        all_trees().push(Known { leader, id: birth.map(|birth| birth.id), run });
         let (tell, events) = unbounded_channel();
         let (orders, received) = channel();
         let keeper = Keeper {
+            leader,
             family,
             orders: received,
             tell: tell.clone(),
@@ -179,6 +206,7 @@ enum Phase {
 
 /// Looks after the tree on a thread of its own.
 struct Keeper {
+    leader: u32,
     family: Family,
     orders: Receiver<Order>,
     tell: UnboundedSender<TreeEvent>,
@@ -226,6 +254,7 @@ impl Keeper {
             };
         }
         let (killed, left) = (self.family.killed(), self.family.left());
+        all_trees().retain(|tree| tree.leader != self.leader);
         drop((self.guard, self.hold));
         let _ = self.tell.send(TreeEvent::Empty { killed, left });
     }
