@@ -80,7 +80,9 @@ async fn question(target: Target, patience: Duration) -> Result<(), Seen> {
     let last = || *seen.lock().unwrap_or_else(PoisonError::into_inner);
     let tell = |now| *seen.lock().unwrap_or_else(PoisonError::into_inner) = now;
     match tokio::time::timeout(patience, ready::wait(target, tell)).await {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(answer)) if !answer.moved => Ok(()),
+        // Another of its processes answers on another port.
+        Ok(Ok(_)) => Err(Seen::NothingListens),
         Ok(Err(_)) | Err(_) => Err(last()),
     }
 }

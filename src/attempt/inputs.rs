@@ -118,7 +118,7 @@ impl Attempt<'_> {
         if members.is_empty() {
             return None;
         }
-        let listeners = sys::listeners_of(&members).unwrap_or_default();
+        let listeners = sys::listeners_of(&members, port.get()).unwrap_or_default();
         listeners.into_iter().find(|(_, listener)| listener.port == port.get()).map(|(pid, _)| pid)
     }
 

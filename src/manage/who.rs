@@ -54,7 +54,7 @@ pub(crate) fn who(registry: Option<&Registry>, port: Port) -> Result<Who, Error>
     let mut unseen = listening;
     for pid in pids {
         // Asked one by one: processes that share a socket all hold it.
-        let held = sys::listeners_of(&[pid]).unwrap_or_default();
+        let held = sys::listeners_of(&[pid], port.get()).unwrap_or_default();
         for (_, listener) in held.into_iter().filter(|(_, listener)| listener.port == port.get()) {
             unseen.retain(|other| *other != listener);
             of_pid.entry(pid).or_default().push(listener.ip);

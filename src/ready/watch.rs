@@ -139,7 +139,7 @@ impl Watch {
 
     /// The sockets on which members listen and which may be the server.
     fn listening(&self) -> Vec<(u32, Listener)> {
-        let mut found = sys::listeners_of(&(self.members)()).unwrap_or_default();
+        let mut found = sys::listeners_of(&(self.members)(), self.wanted.get()).unwrap_or_default();
         let anothers = |port| NEVER_A_SERVER.contains(&port) || self.others.have(port);
         found.retain(|(_, l)| l.port == self.wanted.get() || !anothers(l.port));
         found

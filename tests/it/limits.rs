@@ -17,6 +17,17 @@ fn stopped_set_uid(scratch: &Scratch, shape: &str) -> (Fixture, String) {
 
 /// The same, ended so.
 fn ended_set_uid(scratch: &Scratch, shape: &str, end: impl Fn(&Fixture, &Running)) -> (Fixture, String) {
+    let options = "--ready none --stop-timeout 500ms";
+    let (fixture, mut run) =
+        run_of_ordinary_user(scratch, options, &format!("shape={shape} serve=no"), 0o4755);
+    end(&fixture, &run);
+    run.ended(LIMIT * 2);
+    let said = run.stderr();
+    (fixture, said)
+}
+
+/// A run of an ordinary user, whose command is a program of this mode; it stands.
+pub fn run_of_ordinary_user(scratch: &Scratch, options: &str, shape: &str, mode: u32) -> (Fixture, Running) {
     let open = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -27,21 +38,15 @@ fn ended_set_uid(scratch: &Scratch, shape: &str, end: impl Fn(&Fixture, &Running
     copy_program(env!("CARGO_BIN_EXE_devrun"), &devrun_copy);
     open(scratch.dir(), 0o777);
     open(&scratch.project(), 0o777);
-    open(&fixture_copy, 0o4755);
+    open(&fixture_copy, mode);
     open(&devrun_copy, 0o755);
-    let fixture = scratch.fixture(&format!("shape={shape} serve=no"));
+    let fixture = scratch.fixture(shape);
     let mut command = scratch.command(&devrun_copy);
-    command
-        .args(["--ready", "none", "--stop-timeout", "500ms", "--"])
-        .arg(&fixture_copy)
-        .args(&fixture.argv[1..]);
+    command.args(options.split(' ')).arg("--").arg(&fixture_copy).args(&fixture.argv[1..]);
     command.uid(NOBODY).gid(NOBODY).env("HOME", scratch.dir());
-    let mut run = Running::spawn(command);
+    let run = Running::spawn(command);
     fixture.noted("complete").unwrap_or_else(|missing| panic!("{missing}; {}", run.stderr()));
-    end(&fixture, &run);
-    run.ended(LIMIT * 2);
-    let said = run.stderr();
-    (fixture, said)
+    (fixture, run)
 }
 
 #[test]

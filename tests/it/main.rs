@@ -41,6 +41,7 @@ mod pipes;
 mod playwright;
 mod ports;
 mod readiness;
+mod readiness_unseen;
 mod refused;
 mod registry_faults;
 mod registry_files;

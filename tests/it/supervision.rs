@@ -139,6 +139,21 @@ fn a_hung_server_is_unhealthy_and_recovers() {
 }
 
 #[test]
+fn a_server_is_unhealthy_when_only_another_one_of_its_tree_answers() {
+    let scratch = Scratch::new();
+    let serve = "python3 -m http.server --bind 127.0.0.1";
+    let script = format!("{serve} $API_PORT & {serve} $PORT & echo $! >first; wait");
+    let options = "--port-env API_PORT=api --health-interval 100ms --health-retries 2 -- sh -c";
+    let mut run = Running::spawn(scratch.devrun(options.split(' ').chain([script.as_str()])));
+    run.ready();
+    let first = std::fs::read_to_string(scratch.project().join("first")).unwrap();
+    kill(first.trim().parse().unwrap(), Signal::KILL);
+    run.says("unhealthy: nothing listens");
+    run.stop();
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
 fn a_hung_server_is_started_again_if_that_was_asked_for() {
     let scratch = Scratch::new();
     let hung = scratch.dir().join("hung");

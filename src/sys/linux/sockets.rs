@@ -22,9 +22,10 @@ pub(crate) fn socket_inodes(pid: u32) -> io::Result<Vec<u64>> {
 
 /// The listening sockets that these processes have open, each with the first of them that has it.
 ///
-/// The descriptors of a process that went over to another user can't be read; a socket of that user which nobody
-/// else among the processes holds is taken for its own.
-pub(crate) fn listeners_of(pids: &[u32]) -> io::Result<Vec<(u32, Listener)>> {
+/// The descriptors of a process that went over to another user can't be read, nor those of one that got capabilities
+/// from its file (`setcap`, proc(5) on dumpable). A socket of its user on `given`, the port that the processes were
+/// given, is taken for its own if nobody is seen to hold it; on any other port it may be anybody's.
+pub(crate) fn listeners_of(pids: &[u32], given: u16) -> io::Result<Vec<(u32, Listener)>> {
     let mut open = listeners()?;
     let mut found = Vec::new();
     let mut unreadable = Vec::new();
@@ -38,11 +39,12 @@ pub(crate) fn listeners_of(pids: &[u32]) -> io::Result<Vec<(u32, Listener)>> {
             Err(_) => {} // it ended meanwhile
         }
     }
-    for pid in unreadable {
-        if let Ok(owner) = fs::metadata(format!("/proc/{pid}")).map(|about| about.uid())
-            && owner != rustix::process::geteuid().as_raw()
-        {
-            take(&mut open, &mut found, pid, |listener| listener.uid == owner);
+    open.retain(|listener| listener.port == given);
+    if !unreadable.is_empty() && !open.is_empty() && holders(given).is_empty() {
+        for pid in unreadable {
+            if let Ok(owner) = fs::metadata(format!("/proc/{pid}")).map(|about| about.uid()) {
+                take(&mut open, &mut found, pid, |listener| listener.uid == owner);
+            }
         }
     }
     Ok(found)
@@ -101,7 +103,7 @@ mod tests {
             let me = std::process::id();
             // By address: another test may have the same port on another one.
             let here = |l: &Listener| l.ip == bound.ip() && l.port == bound.port();
-            let mine = listeners_of(&[me]).unwrap();
+            let mine = listeners_of(&[me], 1).unwrap();
             assert!(mine.iter().any(|(pid, l)| *pid == me && here(l)), "{bound} in {mine:?}");
             assert!(holders(bound.port()).contains(&me));
             drop(server);

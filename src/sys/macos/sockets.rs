@@ -16,7 +16,7 @@ pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
 }
 
 /// The listening sockets that these processes have open, each with the first of them that has it.
-pub(crate) fn listeners_of(pids: &[u32]) -> io::Result<Vec<(u32, Listener)>> {
+pub(crate) fn listeners_of(pids: &[u32], _given: u16) -> io::Result<Vec<(u32, Listener)>> {
     let mut found: Vec<(u32, Listener)> = Vec::new();
     for &pid in pids {
         for listener in of_process(pid) {

@@ -21,7 +21,7 @@ pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
 }
 
 /// The listening sockets of these processes, each with its owner.
-pub(crate) fn listeners_of(pids: &[u32]) -> io::Result<Vec<(u32, Listener)>> {
+pub(crate) fn listeners_of(pids: &[u32], _given: u16) -> io::Result<Vec<(u32, Listener)>> {
     Ok(table()?.into_iter().filter(|(pid, _)| pids.contains(pid)).collect())
 }
 
@@ -123,7 +123,7 @@ mod tests {
         // Wine does not know the owner and says 0.
         let owner = holders(port);
         assert!(owner == [std::process::id()] || owner == [0], "{owner:?}");
-        let listening = listeners_of(&owner).unwrap();
+        let listening = listeners_of(&owner, 1).unwrap();
         assert!(listening.iter().any(|(_, l)| l.port == port && l.ip.is_loopback()), "{listening:?}");
         assert!(knock(SocketAddr::from(([127, 0, 0, 1], port))));
         drop(server);
