@@ -19,8 +19,8 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mi
 /// After this time it is said that another devrun is waited for.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// A devrun that is seen stopped for so long is not waited for.
-const STOPPED: Duration = Duration::from_millis(1500);
+/// A devrun that is seen suspended for so long is not waited for.
+const SUSPENDED: Duration = Duration::from_millis(1500);
 
 /// So many servers of one project beside each other.
 const BESIDE: u32 = 99;
@@ -50,7 +50,7 @@ pub(crate) async fn place(
         let outcome = match plan.if_running {
             IfRunning::Url => wait.for_readiness().await?,
             IfRunning::Replace => wait.for_stop().await?,
-            // A run that was killed is as good as over.
+            // A run that is on its way out is as good as over.
             IfRunning::Error | IfRunning::New if wait.is_over() => wait.for_end().await?,
             IfRunning::Error => return Err(runs_already(&registry, &plan, front)),
             IfRunning::New => {
@@ -105,28 +105,29 @@ impl<'a> Wait<'a> {
 
     /// Until the server that another devrun runs is ready.
     async fn for_readiness(&mut self) -> Result<Option<Outcome>, Error> {
-        let mut stopped = None;
-        let run = self.registry.live_run(&self.plan.id);
+        let mut suspended = None;
+        // The run that was seen starting: what becomes of that start is for us too. Not one that was on its way out
+        // when we came.
+        let mut starting = None;
         loop {
             // Before its record: a job that was suspended is written as ready, and answers nobody.
             match self.holder() {
-                None => return ended_meanwhile(self.registry, self.plan, run.as_deref()),
-                Some(Holder::Stopped { pid }) => {
-                    if stopped.get_or_insert_with(Instant::now).elapsed() >= STOPPED {
-                        return Err(is_stopped(self.plan, pid));
+                None => return ended_meanwhile(self.registry, self.plan, starting.as_deref()),
+                Some(Holder::Suspended { pid }) => {
+                    if suspended.get_or_insert_with(Instant::now).elapsed() >= SUSPENDED {
+                        return Err(is_suspended(self.plan, pid));
                     }
                 }
-                Some(Holder::Ends) => stopped = None,
+                Some(Holder::Ends | Holder::Stops) => suspended = None,
                 Some(Holder::Drains) => return self.for_stop().await,
                 Some(Holder::Runs) => {
-                    stopped = None;
+                    suspended = None;
                     let record = self.registry.live_record(&self.plan.id);
-                    if let Some(record) = record.filter(|record| record.state == Phase::Ready) {
-                        let pid = record.front.map(|front| front.pid).or(self.front).unwrap_or_default();
-                        let (name, url) = (self.plan.name.clone(), record.url.clone());
-                        (self.say)(Event::AlreadyRunning { name, url, pid });
-                        let already_running = Some(record.url);
-                        return Ok(Some(Outcome { already_running, ..nothing_started(None) }));
+                    match record.as_ref().map(|record| record.state) {
+                        None => starting = self.registry.live_run(&self.plan.id).or(starting),
+                        Some(Phase::Starting | Phase::Backoff) => starting = record.map(|record| record.run),
+                        Some(Phase::Ready) => return Ok(record.map(|record| self.led_to(record))),
+                        Some(Phase::Stopping | Phase::Stopped | Phase::Crashed) => {}
                     }
                 }
             }
@@ -134,6 +135,13 @@ impl<'a> Wait<'a> {
                 return Ok(Some(outcome));
             }
         }
+    }
+
+    fn led_to(&mut self, ready: Record) -> Outcome {
+        let pid = ready.front.map(|front| front.pid).or(self.front).unwrap_or_default();
+        let (name, url) = (self.plan.name.clone(), ready.url.clone());
+        (self.say)(Event::AlreadyRunning { name, url, pid });
+        Outcome { already_running: Some(ready.url), ..nothing_started(None) }
     }
 
     /// Stops the run that has the place.
@@ -169,14 +177,15 @@ impl<'a> Wait<'a> {
     /// Whether nobody has the place, or has it for long.
     fn is_over(&self) -> bool {
         match self.holder() {
-            None | Some(Holder::Ends | Holder::Drains) => true,
-            Some(Holder::Runs | Holder::Stopped { .. }) => false,
+            None | Some(Holder::Stops | Holder::Ends | Holder::Drains) => true,
+            Some(Holder::Runs | Holder::Suspended { .. }) => false,
         }
     }
 
-    /// Until nothing is left of a run that was killed, or that only waits for a reader of its output.
+    /// Until nothing is left of a run that stops or was killed, or that only waits for a reader of its output. If it
+    /// begins again instead, that is seen by the next try.
     async fn for_end(&mut self) -> Result<Option<Outcome>, Error> {
-        while self.holder() == Some(Holder::Ends) {
+        while matches!(self.holder(), Some(Holder::Stops | Holder::Ends)) {
             if let Some(outcome) = self.look_later().await? {
                 return Ok(Some(outcome));
             }
@@ -210,19 +219,21 @@ impl<'a> Wait<'a> {
         let name = &self.plan.name;
         let by = self.front.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
         match self.holder() {
+            Some(Holder::Stops) => format!("the {name} of another devrun{by} is being stopped"),
             Some(Holder::Ends) => format!("the {name} of a devrun that was killed{by} ends"),
             Some(Holder::Drains) => {
                 format!("the {name} of another devrun{by} has ended, and what it wrote is still being read")
             }
-            Some(Holder::Runs | Holder::Stopped { .. }) | None => {
+            Some(Holder::Runs | Holder::Suspended { .. }) | None => {
                 format!("{name} is being started by another devrun{by}")
             }
         }
     }
 }
 
-/// The run that was waited for is over. One that told so has failed for all who waited; a killed one has told
-/// nothing, and the next one starts.
+/// The run that had the place is over. One whose start was waited for and that told how it ended has done so for all
+/// who waited, also when it was asked to stop: they would undo that. Otherwise the next one starts: a killed one has
+/// told nothing, and one that was being stopped already nobody has waited for.
 fn ended_meanwhile(registry: &Registry, plan: &Plan, run: Option<&str>) -> Result<Option<Outcome>, Error> {
     let record = registry.read(&plan.id).ok().flatten();
     let told = |record: &Record| match record.state {
@@ -251,7 +262,7 @@ fn runs_already(registry: &Registry, plan: &Plan, front: Option<u32>) -> Error {
         .hint(format!("devrun stop {}", plan.name))
 }
 
-fn is_stopped(plan: &Plan, pid: u32) -> Error {
+fn is_suspended(plan: &Plan, pid: u32) -> Error {
     Error::new(Kind::Internal, format!("{} is held by a devrun that is stopped (pid {pid})", plan.name))
         .cause("a process that is stopped, by Ctrl-Z or a debugger, does not go on by itself")
         .hint(format!("kill -CONT {pid}"))

@@ -13,8 +13,10 @@ use crate::sys::process::{self, Identity, Process};
 pub(crate) enum Holder {
     /// It runs, or cannot be told yet.
     Runs,
-    /// It was stopped (SIGSTOP, Ctrl-Z) and does nothing before it is continued.
-    Stopped { pid: u32 },
+    /// It was asked to stop, or to start again, and ends its tree.
+    Stops,
+    /// It was suspended (SIGSTOP, Ctrl-Z) and does nothing before it is continued.
+    Suspended { pid: u32 },
     /// Its front is dead and its guard ends the tree: what the record says is over.
     Ends,
     /// Nobody of its tree is left. Its front waits for a reader of the output.
@@ -41,9 +43,10 @@ pub(crate) fn holder_state(registry: &Registry, id: &ServerId) -> Option<Holder>
     });
     let living = identities.into_iter().flatten().find_map(|identity| state(&identity));
     Some(match living {
-        Some((pid, 'T' | 't')) => Holder::Stopped { pid },
+        Some((pid, 'T' | 't')) => Holder::Suspended { pid },
         Some(_) | None if front_is_dead => Holder::Ends,
         Some(_) | None if stopping && guard_is_dead => Holder::Drains,
+        Some(_) | None if stopping => Holder::Stops,
         Some(_) | None => Holder::Runs,
     })
 }
@@ -64,9 +67,9 @@ mod tests {
     use std::process::{Command, Stdio};
 
     #[test]
-    fn a_stopped_front_is_named_and_a_stopped_guard_once_the_front_is_dead() {
+    fn a_suspended_front_is_named_and_a_suspended_guard_once_the_front_is_dead() {
         if !cfg!(unix) {
-            return; // no process is stopped there
+            return; // no process is suspended there
         }
         let (_folder, registry) = registry();
         let id = record(7, "aa").id;
@@ -80,11 +83,13 @@ mod tests {
         let [front, guard] = both.each_ref().map(|child| process::identity(child.id()));
         claim.write(&Record { state: Phase::Ready, front, guard, ..record(7, "aa") }).unwrap();
         assert_eq!(holder_state(&registry, &id), Some(Holder::Runs));
+        claim.write(&Record { state: Phase::Stopping, front, guard, ..record(7, "aa") }).unwrap();
+        assert_eq!(holder_state(&registry, &id), Some(Holder::Stops));
         for (child, once_dead) in both.iter_mut().zip(["its guard is left", "nobody that is known lives"]) {
             let stop = Command::new("kill").args(["-STOP", &child.id().to_string()]).status();
             assert!(stop.unwrap().success());
-            let stopped = Some(Holder::Stopped { pid: child.id() });
-            crate::testing::eventually("stopped", || holder_state(&registry, &id) == stopped);
+            let suspended = Some(Holder::Suspended { pid: child.id() });
+            crate::testing::eventually("suspended", || holder_state(&registry, &id) == suspended);
             child.kill().unwrap();
             child.wait().unwrap();
             assert_eq!(holder_state(&registry, &id), Some(Holder::Ends), "{once_dead}");

@@ -109,6 +109,64 @@ fn a_killed_run_that_is_ending_is_not_one_that_runs_already() {
     }
 }
 
+/// Asks the run to stop; returns while it does.
+#[track_caller]
+fn begins_to_stop(scratch: &Scratch, run: &Running) {
+    run.signal(Signal::TERM);
+    eventually(SOON, || {
+        let status = scratch.devrun(["status", "--json"]).output().unwrap();
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+        if status["state"] == "stopping" { Ok(()) } else { Err(status.to_string()) }
+    });
+}
+
+#[test]
+fn whoever_comes_while_it_is_being_stopped_starts_it_again_in_its_place() {
+    for option in ["--if-running url", "--if-running error", "--if-running new"] {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture("shape=plain cleanup=1500");
+        let mut first = scratch.run("", &fixture);
+        let ready = first.ready();
+        begins_to_stop(&scratch, &first);
+        let mut second = scratch.run(option, &fixture);
+        second.says("is being stopped; waiting for it");
+        assert_eq!(second.ready().url, ready.url, "{option}");
+        assert_eq!(first.ended(SOON), Ended::Status(0));
+        assert_eq!(starts(&fixture.notes()), 2);
+        second.stop();
+        scratch.assert_dead(LIMIT);
+    }
+}
+
+#[test]
+fn a_stop_before_readiness_is_one_for_all_who_waited_and_not_for_who_comes_later() {
+    for comes_later in [false, true] {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture("shape=alone serve=mute cleanup=1500");
+        let first = scratch.run("", &fixture);
+        fixture.noted("complete").unwrap();
+        if comes_later {
+            begins_to_stop(&scratch, &first);
+        }
+        let mut second = scratch.run("--stop-timeout 300ms", &fixture);
+        second.says("waiting for it");
+        if comes_later {
+            eventually(SOON, || match starts(&fixture.notes()) {
+                2 => Ok(()),
+                count => Err(format!("{count} starts; {}", second.stderr())),
+            });
+            second.stop();
+        } else {
+            first.signal(Signal::TERM);
+            let outcome = second.outcome(SOON);
+            assert_eq!(outcome.ended, Ended::Status(1), "{outcome}");
+            assert!(outcome.stderr.contains("cause: it was stopped"), "{outcome}");
+            assert_eq!(starts(&fixture.notes()), 1);
+        }
+        scratch.assert_dead(LIMIT);
+    }
+}
+
 #[test]
 fn whoever_holds_it_and_is_stopped_is_named_within_two_seconds() {
     let scratch = Scratch::new();
