@@ -9,7 +9,7 @@ use crate::control;
 use crate::error::{Error, Kind};
 use crate::event::{Event, StopCause};
 use crate::plan::{IfRunning, Plan};
-use crate::registry::{Holder, Phase, Record, Registry, holder_state};
+use crate::registry::{Holder, Phase, Record, Registry, SUSPENDED, holder_state, is_suspended};
 use crate::session::{Opened, Session};
 use crate::supervise::{Outcome, nothing_started};
 
@@ -18,9 +18,6 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mi
 
 /// After this time it is said that another devrun is waited for.
 const SILENCE: Duration = Duration::from_secs(1);
-
-/// A devrun that is seen suspended for so long is not waited for.
-const SUSPENDED: Duration = Duration::from_millis(1500);
 
 /// So many servers of one project beside each other.
 const BESIDE: u32 = 99;
@@ -115,7 +112,7 @@ impl<'a> Wait<'a> {
                 None => return ended_meanwhile(self.registry, self.plan, starting.as_deref()),
                 Some(Holder::Suspended { pid }) => {
                     if suspended.get_or_insert_with(Instant::now).elapsed() >= SUSPENDED {
-                        return Err(is_suspended(self.plan, pid));
+                        return Err(is_suspended(&self.plan.name, pid));
                     }
                 }
                 Some(Holder::Ends | Holder::Stops) => suspended = None,
@@ -260,10 +257,4 @@ fn runs_already(registry: &Registry, plan: &Plan, front: Option<u32>) -> Error {
     Error::new(Kind::Internal, format!("{} runs already{at}{by}", plan.name))
         .cause("--if-running error forbids to be led there")
         .hint(format!("devrun stop {}", plan.name))
-}
-
-fn is_suspended(plan: &Plan, pid: u32) -> Error {
-    Error::new(Kind::Internal, format!("{} is held by a devrun that is stopped (pid {pid})", plan.name))
-        .cause("a process that is stopped, by Ctrl-Z or a debugger, does not go on by itself")
-        .hint(format!("kill -CONT {pid}"))
 }

@@ -3,12 +3,12 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use super::wait::until_ready;
+use super::wait::{Waited, until_ready};
 use crate::detach;
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::plan::READY_TIMEOUT;
-use crate::registry::{Record, Registry, Text};
+use crate::registry::{Holder, Record, Registry, Text, holder_state};
 
 /// Starts the server and returns its URL once it is ready; of one that runs or is starting already, likewise.
 pub(crate) fn start(
@@ -16,9 +16,12 @@ pub(crate) fn start(
     record: &Record,
     say: &mut dyn FnMut(Event),
 ) -> Result<String, Error> {
-    if registry.is_live(&record.id) {
-        let running =
-            until_ready(registry, &record.id, Duration::ZERO, Some(READY_TIMEOUT)).ready(&record.name)?;
+    // Who comes while it ends or is suspended is told so, or waits, like any start.
+    let runs = holder_state(registry, &record.id) == Some(Holder::Runs);
+    let waited = runs.then(|| until_ready(registry, &record.id, Duration::ZERO, Some(READY_TIMEOUT)));
+    // It may have begun to end in between.
+    if let Some(waited) = waited.filter(|waited| *waited != Waited::NeverRan) {
+        let running = waited.ready(&record.name)?;
         say(Event::AlreadyRunning {
             name: running.name,
             url: running.url.clone(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::plan::{Port, ServerId};
-use crate::registry::{Phase, Record, RecordedExit, Registry};
+use crate::registry::{Holder, Phase, Record, RecordedExit, Registry, SUSPENDED, holder_state, is_suspended};
 use crate::sys::FolderWatch;
 
 /// How often liveness is looked at: it is a lock, and no file changes with it.
@@ -20,9 +20,12 @@ pub(crate) enum Waited {
     /// It did not run, and was not started within the time given for that. What is known of its last run.
     NeverRan(Option<Box<Record>>),
     TimedOut(Option<Box<Record>>),
+    /// The devrun with this pid runs it, and was suspended.
+    Suspended(u32),
 }
 
-/// Waits until the server is ready. One that does not run gets the time `to_appear`; no patience is for ever.
+/// Waits until the server is ready. One that does not run, or is on its way out, gets the time `to_appear` once nobody
+/// runs it; no patience is for ever.
 pub(crate) fn until_ready(
     registry: &Registry,
     id: &ServerId,
@@ -44,19 +47,46 @@ pub(super) fn until(
     let start = Instant::now();
     let left = |of: Duration| of.saturating_sub(start.elapsed());
     let mut watch = FolderWatch::new(&registry.server(id)).ok();
-    let mut ran = false;
+    let (mut ran, mut last_held, mut suspended) = (false, start, None);
     loop {
-        let live = registry.is_live(id);
-        let record = if live { registry.live_record(id) } else { registry.read(id).ok().flatten() };
-        let record = record.map(Box::new);
-        ran |= live;
-        match record {
-            Some(record) if live && wanted(&record) => return Waited::Ready(record),
-            record if ran && !live => return Waited::Ended(record),
-            record if !live && left(to_appear).is_zero() => return Waited::NeverRan(record),
-            record if patience.is_some_and(|patience| left(patience).is_zero()) => {
-                return Waited::TimedOut(record);
+        let holder = holder_state(registry, id);
+        let record =
+            if holder.is_some() { registry.live_record(id) } else { registry.read(id).ok().flatten() };
+        let mut record = record.map(Box::new);
+        match holder {
+            Some(Holder::Runs) => {
+                // The last it says before it lets go; then it has taken its name off the lock.
+                let state = record.as_ref().map(|record| record.state);
+                let out = matches!(state, Some(Phase::Stopping | Phase::Stopped));
+                ran |= !out && registry.live_run(id).is_some();
+                suspended = None;
             }
+            Some(Holder::Suspended { pid }) => {
+                (ran, suspended) = (true, suspended.or(Some((pid, Instant::now()))))
+            }
+            Some(Holder::Ends) => {
+                // What it says is over.
+                record.iter_mut().for_each(|record| record.state = record.state.once_dead());
+                suspended = None;
+            }
+            Some(Holder::Stops | Holder::Drains) | None => suspended = None,
+        }
+        if holder.is_some() {
+            last_held = Instant::now();
+        }
+        let is_over = patience.is_some_and(|patience| left(patience).is_zero());
+        match (record, suspended) {
+            (Some(record), _) if holder == Some(Holder::Runs) && wanted(&record) => {
+                return Waited::Ready(record);
+            }
+            (record, _) if ran && holder.is_none() => return Waited::Ended(record),
+            (record, _) if holder.is_none() && last_held.elapsed() >= to_appear => {
+                return Waited::NeverRan(record);
+            }
+            (_, Some((pid, since))) if is_over || since.elapsed() >= SUSPENDED => {
+                return Waited::Suspended(pid);
+            }
+            (record, None) if is_over => return Waited::TimedOut(record),
             _ => {}
         }
         let nap = patience.map_or(LOOK, |patience| left(patience).min(LOOK));
@@ -89,6 +119,7 @@ impl Waited {
                 let crashed = record.filter(|record| record.state == Phase::Crashed);
                 Err(with_cause(error, crashed.and_then(|record| record.reason)))
             }
+            Waited::Suspended(pid) => Err(is_suspended(name, pid)),
             Waited::TimedOut(record) => {
                 let error = Error::new(Kind::NotReady, format!("{name} is not ready in time"))
                     .hint(format!("devrun logs {name}"));

@@ -1,8 +1,11 @@
 //! Whether whoever holds a server's lock can answer at all. Nothing here waits for an answer.
 
+use std::time::Duration;
+
 use super::claim::holder;
 use super::record::Phase;
 use super::store::Registry;
+use crate::error::{Error, Kind};
 use crate::plan::ServerId;
 use crate::sys::files::{self, Access};
 use crate::sys::lock;
@@ -21,6 +24,16 @@ pub(crate) enum Holder {
     Ends,
     /// Nobody of its tree is left. Its front waits for a reader of the output.
     Drains,
+}
+
+/// A devrun that is seen suspended for so long is not waited for.
+pub(crate) const SUSPENDED: Duration = Duration::from_millis(1500);
+
+/// Why nobody waits for the server of this name.
+pub(crate) fn is_suspended(name: &str, pid: u32) -> Error {
+    Error::new(Kind::Internal, format!("{name} is held by a devrun that is stopped (pid {pid})"))
+        .cause("a process that is stopped, by Ctrl-Z or a debugger, does not go on by itself")
+        .hint(format!("kill -CONT {pid}"))
 }
 
 /// The state of the server's front, or where that is dead, of its guard; `None` while nobody holds the lock.

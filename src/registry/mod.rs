@@ -20,7 +20,7 @@ pub(crate) use claim::remove_unfinished;
 pub(crate) use claim::{Claim, Claiming, new_run_id};
 pub(crate) use ghosts::{Ghosts, end_ghosts};
 pub(crate) use gone::{is_gone, sweep};
-pub(crate) use holder::{Holder, holder_state};
+pub(crate) use holder::{Holder, SUSPENDED, holder_state, is_suspended};
 pub(crate) use hunt::end_run;
 pub(crate) use record::{Phase, Record, RecordedExit, now_ms};
 pub(crate) use redact::redacted;

@@ -37,6 +37,7 @@ mod log_pty;
 mod logs;
 mod nothing_survives;
 mod npm_package;
+mod on_its_way_out;
 mod pipes;
 mod playwright;
 mod ports;

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Ended, Fixture, LIMIT, Running, SOON, Scratch, Signal, eventually, get, takes_at_most};
-
-fn starts(notes: &str) -> usize {
-    notes.lines().filter(|line| line.starts_with("leader ")).count()
-}
+use crate::support::{
+    Ended, Fixture, LIMIT, Running, SOON, Scratch, Signal, begins_to_stop, eventually, get, takes_at_most,
+};
 
 /// A server that listens and never answers.
 fn never_ready(scratch: &Scratch) -> (Fixture, Running) {
@@ -34,7 +32,7 @@ fn twenty_calls_at_once_give_one_server_and_everybody_its_url() {
         assert_eq!(outcome.ended, Ended::Status(0), "{outcome}");
         assert!(outcome.stderr.contains(&ready.url) && outcome.stdout.is_empty(), "{outcome}");
     }
-    assert_eq!(starts(&fixture.notes()), 1);
+    assert_eq!(fixture.starts(), 1);
     assert_eq!(get(&ready.url), scratch.mark);
     running.pop().unwrap().1.stop();
     scratch.assert_dead(LIMIT);
@@ -57,7 +55,7 @@ fn a_server_that_fails_fails_for_all_who_waited_and_is_started_once() {
         assert!(outcome.stderr.contains("hint: "), "{outcome}");
     }
     assert_eq!(first.ended(SOON), Ended::Status(3));
-    assert_eq!(starts(&fixture.notes()), 1, "{}", fixture.notes());
+    assert_eq!(fixture.starts(), 1, "{}", fixture.notes());
     scratch.assert_dead(LIMIT);
 }
 
@@ -71,7 +69,7 @@ fn when_the_one_that_starts_it_is_killed_the_next_one_does() {
     first.signal(Signal::KILL);
     let ready = second.ready();
     assert_eq!(get(&ready.url), scratch.mark);
-    assert_eq!(starts(&fixture.notes()), 2);
+    assert_eq!(fixture.starts(), 2);
     second.stop();
     scratch.assert_dead(LIMIT);
 }
@@ -87,7 +85,7 @@ fn nobody_is_led_to_a_server_whose_devrun_was_killed_and_that_is_ending() {
     let mut second = scratch.run("", &fixture);
     assert_eq!(second.ready().port, ready.port);
     assert_eq!(get(&ready.url), scratch.mark);
-    assert_eq!(starts(&fixture.notes()), 2);
+    assert_eq!(fixture.starts(), 2);
     second.stop();
     scratch.assert_dead(LIMIT);
 }
@@ -103,21 +101,10 @@ fn a_killed_run_that_is_ending_is_not_one_that_runs_already() {
         first.ended(SOON);
         let mut second = scratch.run(option, &fixture);
         assert_eq!(second.ready().port, port, "{option}: in its place, not beside it");
-        assert_eq!(starts(&fixture.notes()), 2);
+        assert_eq!(fixture.starts(), 2);
         second.stop();
         scratch.assert_dead(LIMIT);
     }
-}
-
-/// Asks the run to stop; returns while it does.
-#[track_caller]
-fn begins_to_stop(scratch: &Scratch, run: &Running) {
-    run.signal(Signal::TERM);
-    eventually(SOON, || {
-        let status = scratch.devrun(["status", "--json"]).output().unwrap();
-        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
-        if status["state"] == "stopping" { Ok(()) } else { Err(status.to_string()) }
-    });
 }
 
 #[test]
@@ -132,7 +119,7 @@ fn whoever_comes_while_it_is_being_stopped_starts_it_again_in_its_place() {
         second.says("is being stopped; waiting for it");
         assert_eq!(second.ready().url, ready.url, "{option}");
         assert_eq!(first.ended(SOON), Ended::Status(0));
-        assert_eq!(starts(&fixture.notes()), 2);
+        assert_eq!(fixture.starts(), 2);
         second.stop();
         scratch.assert_dead(LIMIT);
     }
@@ -151,7 +138,7 @@ fn a_stop_before_readiness_is_one_for_all_who_waited_and_not_for_who_comes_later
         let mut second = scratch.run("--stop-timeout 300ms", &fixture);
         second.says("waiting for it");
         if comes_later {
-            eventually(SOON, || match starts(&fixture.notes()) {
+            eventually(SOON, || match fixture.starts() {
                 2 => Ok(()),
                 count => Err(format!("{count} starts; {}", second.stderr())),
             });
@@ -161,7 +148,7 @@ fn a_stop_before_readiness_is_one_for_all_who_waited_and_not_for_who_comes_later
             let outcome = second.outcome(SOON);
             assert_eq!(outcome.ended, Ended::Status(1), "{outcome}");
             assert!(outcome.stderr.contains("cause: it was stopped"), "{outcome}");
-            assert_eq!(starts(&fixture.notes()), 1);
+            assert_eq!(fixture.starts(), 1);
         }
         scratch.assert_dead(LIMIT);
     }
@@ -219,7 +206,7 @@ fn what_runs_is_replaced_refused_or_joined_as_asked() {
         assert_eq!(get(&replaced.url), scratch.mark);
         first = next;
     }
-    assert_eq!(starts(&fixture.notes()), 5);
+    assert_eq!(fixture.starts(), 5);
     first.stop();
     scratch.assert_dead(LIMIT);
 }

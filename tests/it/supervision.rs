@@ -28,11 +28,6 @@ fn events(stderr: &str, name: &str) -> Vec<serde_json::Value> {
     all.filter(|event| event["event"] == name).collect()
 }
 
-/// How often the command was started.
-fn starts(notes: &str) -> usize {
-    notes.lines().filter(|line| line.starts_with("leader ")).count()
-}
-
 #[test]
 fn a_crash_loop_backs_off_and_gives_up_with_the_reason_and_the_last_words() {
     let scratch = Scratch::new();
@@ -40,7 +35,7 @@ fn a_crash_loop_backs_off_and_gives_up_with_the_reason_and_the_last_words() {
     let run = scratch.run("--json --restart on-failure:2", &fixture);
     let outcome = run.outcome(LIMIT);
     assert_eq!(outcome.ended, Ended::Status(3), "{outcome}");
-    assert_eq!(starts(&fixture.notes()), 3, "{outcome}");
+    assert_eq!(fixture.starts(), 3, "{outcome}");
     let waits: Vec<u64> =
         events(&outcome.stderr, "restarting").iter().map(|event| event["in_ms"].as_u64().unwrap()).collect();
     assert_eq!(waits.len(), 2, "{outcome}");
@@ -64,7 +59,7 @@ fn a_restart_keeps_port_name_and_log_and_what_ends_well_is_over() {
     fixture.stands();
     let first = record(&scratch).unwrap();
     kill(fixture.leader(), Signal::USR2);
-    eventually(LIMIT, || match starts(&fixture.notes()) {
+    eventually(LIMIT, || match fixture.starts() {
         2 => Ok(()),
         other => Err(format!("{other} starts: {}", run.stderr())),
     });
@@ -84,7 +79,7 @@ fn a_restart_keeps_port_name_and_log_and_what_ends_well_is_over() {
     let last = leaders.lines().rfind(|line| line.starts_with("leader ")).unwrap();
     kill(last.split(' ').nth(1).unwrap().parse().unwrap(), Signal::USR1);
     assert_eq!(run.outcome(LIMIT).ended, Ended::Status(0));
-    assert_eq!(starts(&fixture.notes()), 2);
+    assert_eq!(fixture.starts(), 2);
     scratch.assert_dead(LIMIT);
 }
 
@@ -115,7 +110,7 @@ fn without_a_policy_nothing_is_started_again() {
     run.ready();
     kill(fixture.leader(), Signal::USR2);
     assert_eq!(run.outcome(LIMIT).ended, Ended::Status(3));
-    assert_eq!(starts(&fixture.notes()), 1);
+    assert_eq!(fixture.starts(), 1);
 }
 
 #[test]
@@ -133,7 +128,7 @@ fn a_hung_server_is_unhealthy_and_recovers() {
     run.says("healthy again");
     recorded(&scratch, "healthy", "true");
     recorded(&scratch, "state", "\"ready\"");
-    assert_eq!(starts(&fixture.notes()), 1);
+    assert_eq!(fixture.starts(), 1);
     run.stop();
     scratch.assert_dead(LIMIT);
 }
@@ -164,7 +159,7 @@ fn a_hung_server_is_started_again_if_that_was_asked_for() {
     std::fs::write(&hung, "").unwrap();
     run.says("it did not answer any more; starting again");
     std::fs::remove_file(&hung).unwrap();
-    eventually(LIMIT, || match starts(&fixture.notes()) {
+    eventually(LIMIT, || match fixture.starts() {
         2.. => Ok(()),
         _ => Err(run.stderr()),
     });
@@ -194,7 +189,7 @@ fn a_live_front_can_be_asked_to_restart_and_to_stop() {
     let mut run = scratch.run("", &fixture);
     let ready = run.ready();
     assert_eq!(ask(&scratch, "restart"), serde_json::json!({"ok": true}));
-    eventually(LIMIT, || match starts(&fixture.notes()) {
+    eventually(LIMIT, || match fixture.starts() {
         2 => Ok(()),
         _ => Err(run.stderr()),
     });
@@ -204,7 +199,7 @@ fn a_live_front_can_be_asked_to_restart_and_to_stop() {
     assert_eq!(ask(&scratch, "stop"), serde_json::json!({"ok": true}));
     run.ended(LIMIT);
     recorded(&scratch, "state", "\"stopped\"");
-    assert_eq!(starts(&fixture.notes()), 2);
+    assert_eq!(fixture.starts(), 2);
     scratch.assert_dead(LIMIT);
 }
 
@@ -217,7 +212,7 @@ fn what_is_restarted_and_stopped_at_once_ends() {
     ask(&scratch, "restart");
     ask(&scratch, "stop");
     run.ended(LIMIT);
-    assert_eq!(starts(&fixture.notes()), 1, "{}", run.stderr());
+    assert_eq!(fixture.starts(), 1, "{}", run.stderr());
     scratch.assert_dead(LIMIT);
 }
 

@@ -55,6 +55,17 @@ pub fn stopped(pid: u32, expected: bool) {
     });
 }
 
+/// Asks the run of the one server of this project to stop; returns while it does.
+#[track_caller]
+pub fn begins_to_stop(scratch: &Scratch, run: &Running) {
+    run.signal(Signal::TERM);
+    eventually(SOON, || {
+        let status = scratch.devrun(["status", "--json"]).output().unwrap();
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+        if status["state"] == "stopping" { Ok(()) } else { Err(status.to_string()) }
+    });
+}
+
 /// Waits until the fixture has written down this signal.
 #[track_caller]
 pub fn heard(signals: &std::path::Path, name: &str) {

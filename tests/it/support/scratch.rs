@@ -159,6 +159,11 @@ impl Fixture {
         fs::read_to_string(&self.record).unwrap_or_default()
     }
 
+    /// How often it was started.
+    pub fn starts(&self) -> usize {
+        self.notes().lines().filter(|line| line.starts_with("leader ")).count()
+    }
+
     /// The recorded processes: role, pid, start time.
     pub fn members(&self) -> Vec<(String, u32, u64)> {
         let notes = self.notes();
