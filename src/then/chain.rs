@@ -2,7 +2,7 @@
 //! waits.
 //!
 //! What holds: the command is started once at most; whoever asks devrun to stop reaches the server in the end; a
-//! server that is gone leaves no command behind.
+//! server that is gone leaves no command behind, and one that is restarted leaves it alone.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(super) enum Stage {
 pub(super) enum Input {
     /// The server is ready; again after each restart.
     Ready,
-    /// Somebody wants devrun to stop.
+    /// Somebody wants devrun to stop, or to restart the server.
     Stop(StopCause),
     /// The server is being stopped.
     ServerStopping(StopCause),
@@ -63,6 +63,10 @@ pub(super) fn step(stage: &Stage, input: &Input, since: Duration, shared: bool) 
         (Stage::Waiting, Input::Ready) => (Stage::Running, vec![Act::Start]),
         (Stage::Waiting, Input::ServerEnded) => (Stage::Over, vec![]),
         (Stage::Waiting | Stage::Over, Input::Stop(cause)) => (stage.clone(), vec![Act::Tell(cause.clone())]),
+        // A restart is the server's alone: it comes back under the command that runs.
+        (Stage::Running, Input::Stop(cause)) if !lifecycle::is_for_good(cause) => {
+            (Stage::Running, vec![Act::Tell(cause.clone())])
+        }
         (Stage::Running, Input::Stop(cause)) => {
             let told = at_once(cause, shared);
             let (stage, mut acts) = end(cause.clone(), told);
@@ -153,7 +157,7 @@ mod tests {
     fn what_follows() {
         use Act::{Kill, SayEnded, Start, Tell};
         use Input::{Empty, Exited, Ready, ServerEnded, ServerStopping, Stop};
-        use StopCause::{HangUp, Keyboard, LeaderExited, OwnerGone, Restart, Signal, ThenEnded};
+        use StopCause::{Asked, HangUp, Keyboard, LeaderExited, OwnerGone, Restart, Signal, ThenEnded};
         let table: Vec<(&str, bool, Vec<Input>, Vec<Act>)> = vec![
             (
                 "it ends, then the server",
@@ -193,6 +197,12 @@ mod tests {
                 vec![Start, end_of(HangUp, true), Tell(HangUp), SayEnded],
             ),
             (
+                "a restart is asked for, then a stop",
+                false,
+                vec![Ready, Stop(Restart), ServerStopping(Restart), Ready, Stop(Asked), Stop(Restart), Empty],
+                vec![Start, Tell(Restart), end_of(Asked, false), SayEnded, Tell(Asked)],
+            ),
+            (
                 "the server is restarted, and ends",
                 false,
                 vec![Ready, ServerStopping(LeaderExited), Ready, ServerStopping(Restart), ServerEnded, Empty],
@@ -220,22 +230,35 @@ mod tests {
 
     #[test]
     fn from_every_stage_a_stop_reaches_the_server_once_the_command_is_over_and_nothing_starts_twice() {
-        for shared in [false, true] {
-            for first in inputs() {
-                for second in inputs() {
-                    let stop = Input::Stop(StopCause::Signal(15));
-                    let inputs = [first.clone(), second.clone(), stop, Input::Exited, Input::Empty];
-                    let (stage, acts) = after(&inputs, shared);
-                    let told = acts.iter().any(|act| matches!(act, Act::Tell(_)));
-                    let gone = [&first, &second]
-                        .iter()
-                        .any(|input| matches!(input, Input::ServerEnded | Input::ServerStopping(_)));
-                    assert!(told || gone, "{inputs:?} -> {acts:?}");
-                    let started = acts.iter().filter(|act| **act == Act::Start).count();
-                    assert!(started <= 1, "{inputs:?} -> {acts:?}");
-                    assert!(started == 0 || stage == Stage::Over, "{inputs:?} -> {stage:?}");
-                }
+        let for_good = |act: &Act| matches!(act, Act::Tell(cause) if lifecycle::is_for_good(cause));
+        let gone = |input: &Input| match input {
+            Input::ServerEnded => true,
+            Input::ServerStopping(cause) => lifecycle::is_for_good(cause),
+            Input::Ready | Input::Stop(_) | Input::Exited | Input::Empty => false,
+        };
+        let stops = || CAUSES.into_iter().filter(lifecycle::is_for_good).map(Input::Stop);
+        let befores = inputs()
+            .into_iter()
+            .flat_map(|first| inputs().into_iter().map(move |second| [first.clone(), second]));
+        for [first, second] in befores {
+            for (stop, shared) in stops().map(|stop| (stop, false)).chain(stops().map(|stop| (stop, true))) {
+                let inputs = [first.clone(), second.clone(), stop, Input::Exited, Input::Empty];
+                let (stage, acts) = after(&inputs, shared);
+                assert!(acts.iter().any(for_good) || inputs.iter().any(gone), "{inputs:?} -> {acts:?}");
+                let started = acts.iter().filter(|act| **act == Act::Start).count();
+                assert!(started <= 1, "{inputs:?} -> {acts:?}");
+                assert!(started == 0 || stage == Stage::Over, "{inputs:?} -> {stage:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_does_not_end_the_server_for_good_does_not_end_the_command() {
+        for cause in CAUSES.into_iter().filter(|cause| !lifecycle::is_for_good(cause)) {
+            let asked = step(&Stage::Running, &Input::Stop(cause.clone()), Duration::ZERO, false);
+            assert_eq!(asked, (Stage::Running, vec![Act::Tell(cause.clone())]));
+            let stops = step(&Stage::Running, &Input::ServerStopping(cause.clone()), Duration::ZERO, false);
+            assert_eq!(stops, (Stage::Running, vec![]), "{cause:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::support::{
-    Ended, LIMIT, Ready, Running, SOON, Scratch, Signal, eventually, get, kill, listens, write_program,
+    Ended, LIMIT, Ready, Running, SOON, Scratch, Signal, eventually, get, kill, listens, words, write_program,
 };
 
 /// `devrun ARGS`, to its end.
@@ -123,6 +123,23 @@ fn a_restart_leaves_a_server_with_the_devrun_and_in_the_terminal_where_it_is() {
     assert_ne!(json["pid"], ready.pid);
     assert_eq!(get(&ready.url), scratch.mark);
     run.stop();
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
+fn a_restart_leaves_the_chained_command_running_and_its_status_is_devruns() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=plain");
+    let then = "touch up; until [ -e go ]; do sleep 0.02; done; exit 6".to_string();
+    let args = ["--then".to_string(), then].into_iter().chain(words("", &fixture));
+    let run = Running::spawn(scratch.devrun(args));
+    let is_up = || scratch.project().join("up").exists().then_some(()).ok_or("it is not up".to_string());
+    eventually(SOON, is_up);
+    succeeds(&scratch, "restart");
+    assert_eq!(fixture.starts(), 2);
+    scratch.write("go", "");
+    let outcome = run.outcome(SOON);
+    assert_eq!(outcome.ended, Ended::Status(6), "{outcome}");
     scratch.assert_dead(LIMIT);
 }
 
