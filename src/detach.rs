@@ -4,8 +4,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -52,12 +53,30 @@ pub(crate) fn start(
     Front::spawn(command)?.wait_until_ready(say).map_err(|failed| *failed.error)
 }
 
+/// This program. If it was replaced or put aside since the first call, as by an upgrade, what stands in its place now:
+/// the system names a file that is gone.
+pub(crate) fn program() -> Result<PathBuf, Error> {
+    static AT_FIRST: OnceLock<PathBuf> = OnceLock::new();
+    let now = std::env::current_exe().map_err(failed)?;
+    let at_first = AT_FIRST.get_or_init(|| now.clone());
+    match [&now, at_first].into_iter().find(|path| path.is_file()) {
+        Some(program) => Ok(program.clone()),
+        None => Err(cannot()
+            .cause(format!("its program {} is gone", at_first.display()))
+            .hint("end this devrun, and start the one that is installed now")),
+    }
+}
+
+fn cannot() -> Error {
+    Error::new(Kind::Internal, "devrun can't start itself in the background")
+}
+
 fn failed(error: std::io::Error) -> Error {
-    Error::new(Kind::Internal, "devrun can't start itself in the background").source(error)
+    cannot().source(error)
 }
 
 fn command(options: &[OsString], argv: &[OsString], cwd: &Path) -> Result<Command, Error> {
-    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    let mut command = Command::new(program()?);
     let command_follows = (!argv.is_empty()).then_some(OsStr::new("--"));
     command.args(options).args(command_follows).args(argv).current_dir(cwd).env(BACKGROUND, "1");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

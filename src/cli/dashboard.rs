@@ -1,5 +1,6 @@
 //! `devrun dashboard`: the one dashboard of this user, started or found. stdout gets its address and nothing else.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use super::render::Style;
 use super::table::print;
 use super::verb::note;
 use crate::dashboard::{Dashboard, invitation};
+use crate::detach;
 use crate::error::{Error, Kind};
 use crate::registry::Registry;
 use crate::sys;
@@ -19,13 +21,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Shows the dashboard that runs, or starts one and serves until it is asked to end.
 pub(crate) fn run(wish: args::Dashboard, style: Style) -> Result<ExitCode, Error> {
+    // Asked as long as it stands where it was installed: a dashboard may see upgrades.
+    let program = detach::program();
     let registry = Registry::open()?;
     if let Some(invitation) = invitation(&registry)? {
         note(style, "the dashboard runs already".into());
         return show(&invitation, wish.open);
     }
     if wish.detach {
-        return start_apart(&registry, wish);
+        return start_apart(&program?, &registry, wish);
     }
     let Some(dashboard) = Dashboard::open(&registry, wish.port)? else {
         // Another call was quicker.
@@ -54,12 +58,11 @@ fn show(invitation: &crate::dashboard::Invitation, open: bool) -> Result<ExitCod
 }
 
 /// Starts it in the background and waits until it answers.
-fn start_apart(registry: &Registry, wish: args::Dashboard) -> Result<ExitCode, Error> {
+fn start_apart(program: &Path, registry: &Registry, wish: args::Dashboard) -> Result<ExitCode, Error> {
     let failed = || {
         Error::new(Kind::Internal, "the dashboard did not start in the background")
             .hint("see why with `devrun dashboard`")
     };
-    let program = std::env::current_exe().map_err(|e| failed().source(e))?;
     let port = wish.port.map(|port| format!("--port={port}"));
     let args = ["dashboard"].into_iter().chain(port.as_deref());
     sys::start_apart(&program.to_string_lossy(), args).map_err(|e| failed().source(e))?;

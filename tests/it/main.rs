@@ -56,6 +56,7 @@ mod tauri;
 mod terminal;
 mod then;
 mod tidy;
+mod upgrade;
 mod verbs;
 mod verbs_between;
 mod who;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -38,9 +39,16 @@ impl Reply {
 impl Dashboard {
     #[track_caller]
     pub fn start(scratch: &Scratch) -> Self {
+        Self::of(scratch, scratch.devrun([] as [&str; 0]))
+    }
+
+    /// That of this devrun.
+    #[track_caller]
+    pub fn of(scratch: &Scratch, mut devrun: Command) -> Self {
         // Not a port that a developer's own dashboard may have.
         let port = super::free_port();
-        let run = Running::spawn(scratch.devrun(["dashboard", "--port", &port.to_string()]));
+        devrun.args(["dashboard", "--port", &port.to_string()]);
+        let run = Running::spawn(devrun);
         eventually(SOON, || match run.stdout().contains("#open=") {
             true => Ok(()),
             false => Err(format!("no address on stdout: {}{}", run.stdout(), run.stderr())),
