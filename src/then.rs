@@ -152,9 +152,11 @@ impl<'a> Then<'a> {
             TreeEvent::LeaderStopped | TreeEvent::Blind | TreeEvent::Scans => return None,
             TreeEvent::Empty { .. } => return Some(Input::Empty),
             TreeEvent::GuardLost => {
-                // What it leaves becomes ours; the server's guard, ours too, is not to be taken for it. So it is
-                // ended together with the server's tree, when the run is over.
                 self.guard_lost = true;
+                // What it leaves has become ours. The server's guard, ours too, is left out.
+                if self.owns_process {
+                    sys::end_adopted(&spare::list(&self.plan.spare), &[sys::own_session()]);
+                }
                 return Some(Input::Empty);
             }
         }
@@ -245,9 +247,6 @@ impl<'a> Then<'a> {
     fn outcome(self, server: Outcome) -> Result<Outcome, Error> {
         if let Some(error) = self.failed {
             return Err(error);
-        }
-        if self.owns_process && self.guard_lost {
-            sys::end_adopted(&spare::list(&self.plan.spare), &[sys::own_session()]);
         }
         let killed = self.guard_lost.then_some(Exit::Signal(sys::KILLED));
         let Some(exit) = self.exit.or(killed) else { return Ok(server) };

@@ -165,15 +165,32 @@ fn a_killed_guard_of_the_server_leaves_the_chained_command_the_time_to_end() {
         true => Ok(()),
         false => Err(run.stderr()),
     });
-    let mut guards: Vec<_> = scratch
-        .alive()
-        .into_iter()
-        .filter(|found| found.comm == "tree-guard")
-        .map(|found| found.pid)
-        .collect();
-    guards.sort_unstable();
-    kill(guards[0], Signal::KILL);
+    kill(guards(&scratch)[0], Signal::KILL);
     run.ended(SOON);
     assert!(run.stdout().contains("ended in order"), "{} {}", run.stdout(), run.stderr());
+    scratch.assert_dead(LIMIT);
+}
+
+/// The guard of the server, and that of the chained command.
+fn guards(scratch: &Scratch) -> Vec<u32> {
+    let is_guard = |found: &Proc| found.comm == "tree-guard";
+    let mut guards: Vec<_> = scratch.alive().into_iter().filter(is_guard).map(|found| found.pid).collect();
+    guards.sort_unstable();
+    guards
+}
+
+#[test]
+fn what_a_killed_guard_of_the_chained_command_leaves_is_dead_once_its_end_is_said() {
+    let scratch = Scratch::new();
+    let (server, then) =
+        (scratch.fixture("shape=plain cleanup=1500"), scratch.fixture("shape=daemon-clearenv serve=no"));
+    let args = ["--then".to_string(), then.line()].into_iter().chain(words("", &server));
+    let mut run = Running::spawn(scratch.devrun(args));
+    then.stands();
+    kill(guards(&scratch)[1], Signal::KILL);
+    run.says("the chained command ended");
+    then.gone().unwrap();
+    assert!(server.gone().is_err(), "the server has its time");
+    run.ended(SOON);
     scratch.assert_dead(LIMIT);
 }
