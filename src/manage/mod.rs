@@ -20,4 +20,4 @@ pub(crate) use start::{command_of, start};
 pub(crate) use stop::stop;
 pub(crate) use view::as_json;
 pub(crate) use wait::{how_it_ended, ready_event, until_ready};
-pub(crate) use who::{Holder, who};
+pub(crate) use who::{Listening, who};

@@ -13,14 +13,14 @@ use crate::sys::{self, process};
 /// What is known of a port.
 #[derive(Debug)]
 pub(crate) struct Who {
-    pub(crate) holders: Vec<Holder>,
+    pub(crate) listening: Vec<Listening>,
     /// The server to which the port belongs, running or not.
     pub(crate) kept_for: Option<Entry>,
 }
 
 /// One that listens on the port.
 #[derive(Debug)]
-pub(crate) struct Holder {
+pub(crate) struct Listening {
     /// `None`: the system does not say which process it is.
     pub(crate) pid: Option<u32>,
     /// On which addresses.
@@ -47,11 +47,11 @@ pub(crate) fn who(registry: Option<&Registry>, port: Port) -> Result<Who, Error>
     let failed = |error: std::io::Error| {
         Error::new(Kind::Internal, "the system does not say who listens").source(error)
     };
-    let listening: Vec<sys::Listener> =
+    let sockets: Vec<sys::Listener> =
         sys::listeners().map_err(failed)?.into_iter().filter(|l| l.port == port.get()).collect();
-    let pids = if listening.is_empty() { Vec::new() } else { sys::holders(port.get()) };
+    let pids = if sockets.is_empty() { Vec::new() } else { sys::holders(port.get()) };
     let mut of_pid: BTreeMap<u32, Vec<IpAddr>> = BTreeMap::new();
-    let mut unseen = listening;
+    let mut unseen = sockets;
     for pid in pids {
         // Asked one by one: processes that share a socket all hold it.
         let held = sys::listeners_of(&[pid], port.get()).unwrap_or_default();
@@ -60,22 +60,22 @@ pub(crate) fn who(registry: Option<&Registry>, port: Port) -> Result<Who, Error>
             of_pid.entry(pid).or_default().push(listener.ip);
         }
     }
-    let mut holders: Vec<Holder> =
-        of_pid.into_iter().map(|(pid, addresses)| holder(pid, addresses, &entries)).collect();
-    holders.extend(unseen.into_iter().map(nameless));
+    let mut listening: Vec<Listening> =
+        of_pid.into_iter().map(|(pid, addresses)| of_process(pid, addresses, &entries)).collect();
+    listening.extend(unseen.into_iter().map(nameless));
     let owner = registry.and_then(|registry| registry.port_owner(port));
     let kept_for = entries.into_iter().find(|entry| Some(&entry.record.id) == owner.as_ref());
-    Ok(Who { holders, kept_for })
+    Ok(Who { listening, kept_for })
 }
 
-fn holder(pid: u32, mut addresses: Vec<IpAddr>, entries: &[Entry]) -> Holder {
+fn of_process(pid: u32, mut addresses: Vec<IpAddr>, entries: &[Entry]) -> Listening {
     addresses.sort_unstable();
     addresses.dedup();
     let info = process::info(pid);
     let cwd = info.as_ref().and_then(|info| info.cwd.clone());
     let uid = info.as_ref().map_or_else(process::user, |info| info.uid);
     let argv = info.as_ref().map(|info| redacted(&info.argv)).unwrap_or_default();
-    Holder {
+    Listening {
         pid: Some(pid),
         addresses,
         project: cwd.clone().and_then(project),
@@ -91,8 +91,8 @@ fn holder(pid: u32, mut addresses: Vec<IpAddr>, entries: &[Entry]) -> Holder {
 }
 
 /// A socket of a process that this user can't look into.
-fn nameless(listener: sys::Listener) -> Holder {
-    Holder {
+fn nameless(listener: sys::Listener) -> Listening {
+    Listening {
         pid: None,
         addresses: vec![listener.ip],
         name: None,

@@ -127,7 +127,7 @@ impl Registry {
         files::create_folder(&self.server(id)).map_err(failed)?;
         let lock = files::open_regular(&path, Access::Write).map_err(failed)?;
         if !lock::try_lock(&lock).map_err(failed)? {
-            let (run, front) = holder(&lock);
+            let (run, front) = held_by(&lock);
             return Ok(Claiming::Held { run, front });
         }
         // What a killed run left here must not be taken for the id of this one.
@@ -151,7 +151,7 @@ impl Registry {
     /// Which run holds the lock of the server, if one does and has said so.
     pub(crate) fn live_run(&self, id: &ServerId) -> Option<String> {
         let file = files::open_regular(&self.server(id).join("lock"), Access::Read).ok()?;
-        if lock::is_locked(&file).unwrap_or(false) { holder(&file).0 } else { None }
+        if lock::is_locked(&file).unwrap_or(false) { held_by(&file).0 } else { None }
     }
 
     /// The record of the run that holds the lock: `None` while that run has not written one.
@@ -217,7 +217,7 @@ impl Claim {
 }
 
 /// What the lock file says of who holds it.
-pub(super) fn holder(lock: impl Read) -> (Option<String>, Option<u32>) {
+pub(super) fn held_by(lock: impl Read) -> (Option<String>, Option<u32>) {
     let mut text = String::new();
     let read = lock.take(100).read_to_string(&mut text);
     // Without the line's end it is being written just now.

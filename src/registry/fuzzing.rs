@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::claim::{Marker, holder};
+use super::claim::{Marker, held_by};
 use super::record::Record;
 use super::redact::redacted;
 use super::store::{Entry, read_owner};
@@ -22,7 +22,7 @@ pub(crate) fn notes(bytes: &[u8]) {
     if let Some(ServerId(id)) = read_owner(bytes) {
         assert!(id.len() == 16 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)));
     }
-    if let (Some(run), _) = holder(bytes) {
+    if let (Some(run), _) = held_by(bytes) {
         assert!(!run.contains(' ') && run.len() < 100);
     }
     if let Some(marker) = Marker::parse(bytes) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::claim::holder;
+use super::claim::held_by;
 use super::record::Phase;
 use super::store::Registry;
 use crate::error::{Error, Kind};
@@ -42,7 +42,7 @@ pub(crate) fn holder_state(registry: &Registry, id: &ServerId) -> Option<Holder>
     if !lock::is_locked(&file).unwrap_or(false) {
         return None;
     }
-    let (run, front) = holder(&file);
+    let (run, front) = held_by(&file);
     let record = registry.peek(id).ok().flatten().filter(|record| Some(&record.run) == run.as_ref());
     // Before its first record a run is known by the pid in the lock alone.
     let stopping = record.as_ref().is_some_and(|record| record.state == Phase::Stopping);
