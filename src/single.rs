@@ -182,12 +182,24 @@ impl<'a> Wait<'a> {
     /// Until nothing is left of a run that stops or was killed, or that only waits for a reader of its output. If it
     /// begins again instead, that is seen by the next try.
     async fn for_end(&mut self) -> Result<Option<Outcome>, Error> {
-        while matches!(self.holder(), Some(Holder::Stops | Holder::Ends)) {
+        let mut nameless = None;
+        loop {
+            let ends = match self.holder() {
+                Some(Holder::Stops | Holder::Ends) => true,
+                Some(Holder::Drains) => return self.for_stop().await,
+                // Before it lets go it takes its name off; whoever comes next has written none yet.
+                Some(Holder::Runs) if self.registry.live_run(&self.plan.id).is_none() => {
+                    nameless.get_or_insert_with(Instant::now).elapsed() < SILENCE
+                }
+                Some(Holder::Runs | Holder::Suspended { .. }) | None => false,
+            };
+            if !ends {
+                return Ok(None);
+            }
             if let Some(outcome) = self.look_later().await? {
                 return Ok(Some(outcome));
             }
         }
-        if self.holder() == Some(Holder::Drains) { self.for_stop().await } else { Ok(None) }
     }
 
     /// Waits until it is time for the next look; `Some`: this run was asked to stop meanwhile. Errs when the server

@@ -54,13 +54,8 @@ pub(super) fn until(
             if holder.is_some() { registry.live_record(id) } else { registry.read(id).ok().flatten() };
         let mut record = record.map(Box::new);
         match holder {
-            Some(Holder::Runs) => {
-                // The last it says before it lets go; then it has taken its name off the lock.
-                let state = record.as_ref().map(|record| record.state);
-                let out = matches!(state, Some(Phase::Stopping | Phase::Stopped));
-                ran |= !out && registry.live_run(id).is_some();
-                suspended = None;
-            }
+            // Without its name on the lock it has only just come, or lets go.
+            Some(Holder::Runs) => (ran, suspended) = (ran || registry.live_run(id).is_some(), None),
             Some(Holder::Suspended { pid }) => {
                 (ran, suspended) = (true, suspended.or(Some((pid, Instant::now()))))
             }
@@ -69,7 +64,12 @@ pub(super) fn until(
                 record.iter_mut().for_each(|record| record.state = record.state.once_dead());
                 suspended = None;
             }
-            Some(Holder::Stops | Holder::Drains) | None => suspended = None,
+            Some(Holder::Stops | Holder::Drains) => {
+                // Of one that failed it can be said why.
+                let failed = |record: &Record| record.state == Phase::Crashed;
+                (ran, suspended) = (ran || record.as_deref().is_some_and(failed), None);
+            }
+            None => suspended = None,
         }
         if holder.is_some() {
             last_held = Instant::now();

@@ -16,7 +16,7 @@ use crate::sys::process::{self, Identity, Process};
 pub(crate) enum Holder {
     /// It runs, or cannot be told yet.
     Runs,
-    /// It was asked to stop, or to start again, and ends its tree.
+    /// It was asked to stop, or to start again, and ends its tree; or that is done, and it is about to let go.
     Stops,
     /// It was suspended (SIGSTOP, Ctrl-Z) and does nothing before it is continued.
     Suspended { pid: u32 },
@@ -45,7 +45,7 @@ pub(crate) fn holder_state(registry: &Registry, id: &ServerId) -> Option<Holder>
     let (run, front) = held_by(&file);
     let record = registry.peek(id).ok().flatten().filter(|record| Some(&record.run) == run.as_ref());
     // Before its first record a run is known by the pid in the lock alone.
-    let stopping = record.as_ref().is_some_and(|record| record.state == Phase::Stopping);
+    let phase = record.as_ref().map(|record| record.state);
     let recorded = record.map(|record| [record.front, record.guard]);
     let identities = recorded.unwrap_or_else(|| [front.and_then(process::identity), None]);
     let [front_is_dead, guard_is_dead] = identities.map(|identity| {
@@ -58,9 +58,11 @@ pub(crate) fn holder_state(registry: &Registry, id: &ServerId) -> Option<Holder>
     Some(match living {
         Some((pid, 'T' | 't')) => Holder::Suspended { pid },
         Some(_) | None if front_is_dead => Holder::Ends,
-        Some(_) | None if stopping && guard_is_dead => Holder::Drains,
-        Some(_) | None if stopping => Holder::Stops,
-        Some(_) | None => Holder::Runs,
+        Some(_) | None => match phase {
+            Some(Phase::Stopping) if guard_is_dead => Holder::Drains,
+            Some(Phase::Stopping | Phase::Stopped | Phase::Crashed) => Holder::Stops,
+            Some(Phase::Starting | Phase::Ready | Phase::Backoff) | None => Holder::Runs,
+        },
     })
 }
 
@@ -96,8 +98,11 @@ mod tests {
         let [front, guard] = both.each_ref().map(|child| process::identity(child.id()));
         claim.write(&Record { state: Phase::Ready, front, guard, ..record(7, "aa") }).unwrap();
         assert_eq!(holder_state(&registry, &id), Some(Holder::Runs));
-        claim.write(&Record { state: Phase::Stopping, front, guard, ..record(7, "aa") }).unwrap();
-        assert_eq!(holder_state(&registry, &id), Some(Holder::Stops));
+        for state in [Phase::Stopping, Phase::Stopped, Phase::Crashed] {
+            claim.write(&Record { state, front, guard, ..record(7, "aa") }).unwrap();
+            assert_eq!(holder_state(&registry, &id), Some(Holder::Stops));
+        }
+        claim.write(&Record { state: Phase::Ready, front, guard, ..record(7, "aa") }).unwrap();
         for (child, once_dead) in both.iter_mut().zip(["its guard is left", "nobody that is known lives"]) {
             let stop = Command::new("kill").args(["-STOP", &child.id().to_string()]).status();
             assert!(stop.unwrap().success());

@@ -11,9 +11,9 @@ use crate::verbs::{fails, succeeds};
 /// The two ways out.
 const WAYS: [Signal; 2] = [Signal::KILL, Signal::TERM];
 
-/// A server that was ready and ends in a second and a half.
+/// A server that was ready and takes its time to end.
 fn ending(scratch: &Scratch, by: Signal) -> (Fixture, Running, Ready) {
-    let fixture = scratch.fixture("shape=plain cleanup=1500");
+    let fixture = scratch.fixture("shape=plain cleanup=700");
     let mut run = scratch.run("-n web", &fixture);
     let ready = run.ready();
     if by == Signal::KILL {
