@@ -20,7 +20,7 @@ pub(crate) fn start(
     let runs = holder_state(registry, &record.id) == Some(Holder::Runs);
     let waited = runs.then(|| until_ready(registry, &record.id, Duration::ZERO, Some(READY_TIMEOUT)));
     // It may have begun to end in between.
-    if let Some(waited) = waited.filter(|waited| *waited != Waited::NeverRan) {
+    if let Some(waited) = waited.filter(|waited| !matches!(waited, Waited::NeverRan(_))) {
         let running = waited.ready(&record.name)?;
         say(Event::AlreadyRunning {
             name: running.name,
