@@ -46,18 +46,18 @@ pub(super) fn until(
 ) -> Waited {
     let start = Instant::now();
     let left = |of: Duration| of.saturating_sub(start.elapsed());
-    let mut watch = FolderWatch::new(&registry.server(id)).ok();
+    let mut watch = folder(registry, id);
     let (mut ran, mut last_held, mut suspended) = (false, start, None);
     loop {
         let holder = holder_state(registry, id);
-        let record =
-            if holder.is_some() { registry.live_record(id) } else { registry.read(id).ok().flatten() };
+        let live = holder.is_some();
+        let record = if live { registry.live_record(id) } else { registry.read(id).ok().flatten() };
         let mut record = record.map(Box::new);
         match holder {
             // Without its name on the lock it has only just come, or lets go.
             Some(Holder::Runs) => (ran, suspended) = (ran || registry.live_run(id).is_some(), None),
             Some(Holder::Suspended { pid }) => {
-                (ran, suspended) = (true, suspended.or(Some((pid, Instant::now()))))
+                (ran, suspended) = (true, suspended.or(Some((pid, Instant::now()))));
             }
             Some(Holder::Ends) => {
                 // What it says is over.
@@ -71,16 +71,14 @@ pub(super) fn until(
             }
             None => suspended = None,
         }
-        if holder.is_some() {
-            last_held = Instant::now();
-        }
+        last_held = if live { Instant::now() } else { last_held };
         let is_over = patience.is_some_and(|patience| left(patience).is_zero());
         match (record, suspended) {
             (Some(record), _) if holder == Some(Holder::Runs) && wanted(&record) => {
                 return Waited::Ready(record);
             }
-            (record, _) if ran && holder.is_none() => return Waited::Ended(record),
-            (record, _) if holder.is_none() && last_held.elapsed() >= to_appear => {
+            (record, _) if ran && !live => return Waited::Ended(record),
+            (record, _) if !live && last_held.elapsed() >= to_appear => {
                 return Waited::NeverRan(record);
             }
             (_, Some((pid, since))) if is_over || since.elapsed() >= SUSPENDED => {
@@ -94,10 +92,15 @@ pub(super) fn until(
             Some(watch) => watch.wait(&[], Some(nap)),
             None => {
                 std::thread::sleep(nap);
-                watch = FolderWatch::new(&registry.server(id)).ok();
+                watch = folder(registry, id);
             }
         }
     }
+}
+
+/// Its folder, if it has one by now.
+fn folder(registry: &Registry, id: &ServerId) -> Option<FolderWatch> {
+    FolderWatch::new(&registry.server(id)).ok()
 }
 
 impl Waited {
