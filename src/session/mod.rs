@@ -223,7 +223,7 @@ impl Session {
 
     /// The last record of the run: nobody has to look for its ghosts.
     pub(crate) fn ended(&mut self, ended: &Ended, error: Option<&Error>) {
-        let stopped = ended.for_good || (error.is_none() && ended.exit == Exit::Code(0));
+        let stopped = error.is_none() && (ended.for_good || ended.exit == Exit::Code(0));
         self.record.exit = Some(ended.exit.into());
         self.record.reason = match (stopped, error) {
             (true, _) => None,

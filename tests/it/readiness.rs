@@ -155,6 +155,9 @@ fn a_stranger_that_answers_on_our_port_is_an_error_that_names_it() {
     assert!(!outcome.stderr.contains("devrun ready"), "{outcome}");
     assert_ne!(outcome.ended, Ended::Status(0), "{outcome}");
     assert!(outcome.stderr.contains(&std::process::id().to_string()), "the stranger is named: {outcome}");
+    let record = &scratch.listed(true)[0];
+    assert_eq!(record["state"], "crashed");
+    assert!(record["reason"].as_str().unwrap().contains("another program answers"), "{record}");
     scratch.assert_dead(LIMIT);
 }
 
