@@ -45,9 +45,10 @@ pub(crate) fn launch(
     let no_pipe = |error| Error::new(Kind::Internal, "no pipe could be made for the output").source(error);
     let wired = Wired::new(way, plan, terminals[2]).map_err(no_pipe)?;
     let grace = plan.stop.timeout.min(SHORT_GRACE);
-    // Before the command can change them.
-    let shared = SavedTerminal::of_this_process();
-    let for_guard = wired.pty.as_ref().map_or_else(SavedTerminal::of_this_process, Pty::ours);
+    // Before the command can change them. Those of a program that does more than this are its own to change.
+    let ours = || SavedTerminal::of_this_process().filter(|_| owns_process);
+    let shared = ours();
+    let for_guard = wired.pty.as_ref().map_or_else(ours, Pty::ours);
     let started = Instant::now();
     let tree = Tree::spawn(sys::Spawn {
         program: program.clone(),

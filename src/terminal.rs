@@ -10,6 +10,7 @@ use crate::sys::{Pty, SavedTerminal, Typed, Typing};
 /// The command's terminal.
 #[derive(Debug)]
 pub(crate) enum Terminal {
+    /// None, or that of a program that does more than run the command, and keeps its modes itself.
     None,
     /// Ours, with the modes from before.
     Shared(SavedTerminal),

@@ -38,7 +38,7 @@ impl Attempt<'_> {
             TreeEvent::LeaderSignalled(signal) => Some(self.leader_ended(Exit::Signal(signal))),
             TreeEvent::LeaderStopped => {
                 self.terminal.leader_stopped();
-                let shared = self.terminal.is_shared() && self.owns_process;
+                let shared = self.terminal.is_shared();
                 self.follow_stop = shared.then(|| Instant::now() + GROUP_STOP);
                 None
             }

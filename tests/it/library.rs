@@ -4,12 +4,12 @@
 use crate::support::{Fixture, LIMIT, Running, SOON, Scratch, eventually, get};
 
 /// Set for a run anew: the fixture's command line.
-const COMMAND: &str = "DEVRUN_TEST_COMMAND";
+pub(crate) const COMMAND: &str = "DEVRUN_TEST_COMMAND";
 
 /// Starts the program of that name; it prints the URL of its server as `url=...`.
-fn program(scratch: &Scratch, fixture: &Fixture, name: &str) -> Running {
+pub(crate) fn program(scratch: &Scratch, fixture: &Fixture, name: &str) -> Running {
     let mut command = scratch.command(std::env::current_exe().unwrap());
-    command.args([&format!("library::{name}"), "--exact", "--nocapture", "--test-threads=1"]);
+    command.args([name, "--exact", "--nocapture", "--test-threads=1"]);
     command.env(COMMAND, fixture.line());
     Running::spawn(command)
 }
@@ -90,7 +90,7 @@ fn program_that_starts_nothing() {
 fn a_server_outlives_the_thread_that_started_it() {
     let scratch = Scratch::new();
     let fixture = scratch.fixture("shape=own-session");
-    let run = program(&scratch, &fixture, "program_whose_starting_thread_ends");
+    let run = program(&scratch, &fixture, "library::program_whose_starting_thread_ends");
     assert_eq!(get(&url(&run)), scratch.mark);
     run.signal(crate::support::Signal::KILL);
     eventually(LIMIT, || scratch.dead().and_then(|()| fixture.gone()));
@@ -123,7 +123,7 @@ fn the_setup_hook_of_a_desktop_app_leaves_nothing_when_it_is_closed_or_killed() 
 
 #[test]
 fn a_panic_or_a_silent_exit_of_the_librarys_user_leaves_nothing() {
-    for name in ["program_that_panics", "program_that_exits_without_a_word"] {
+    for name in ["library::program_that_panics", "library::program_that_exits_without_a_word"] {
         let scratch = Scratch::new();
         let fixture = scratch.fixture("shape=daemon-clearenv");
         let mut run = program(&scratch, &fixture, name);
@@ -136,7 +136,7 @@ fn a_panic_or_a_silent_exit_of_the_librarys_user_leaves_nothing() {
 
 #[test]
 fn stop_and_drop_leave_nothing_and_stop_may_be_called_twice() {
-    for name in ["program_that_stops_twice", "program_that_drops"] {
+    for name in ["library::program_that_stops_twice", "library::program_that_drops"] {
         let scratch = Scratch::new();
         let fixture = scratch.fixture("shape=own-session");
         let mut run = program(&scratch, &fixture, name);
@@ -167,7 +167,7 @@ fn run_anew(name: &str, options: &str) -> (Scratch, Fixture, String) {
     (scratch, fixture, outcome.stdout)
 }
 
-fn builder() -> Option<devrun::Builder> {
+pub(crate) fn builder() -> Option<devrun::Builder> {
     let command = std::env::var(COMMAND).ok()?;
     let words: Vec<_> = command.split(' ').collect();
     Some(devrun::Server::command(words[0]).args(&words[1..]))
@@ -203,7 +203,7 @@ fn program_that_is_async() {
 
 #[test]
 fn async_code_starts_restarts_hears_and_stops() {
-    let (_scratch, fixture, _) = run_anew("program_that_is_async", "shape=daemon");
+    let (_scratch, fixture, _) = run_anew("library::program_that_is_async", "shape=daemon");
     assert_eq!(fixture.notes().lines().filter(|line| line.starts_with("leader ")).count(), 2);
 }
 
@@ -222,7 +222,7 @@ fn program_that_drops_the_start() {
 
 #[test]
 fn a_start_that_is_not_waited_for_leaves_nothing() {
-    run_anew("program_that_drops_the_start", "shape=daemon delay-listen=300");
+    run_anew("library::program_that_drops_the_start", "shape=daemon delay-listen=300");
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn program_that_is_refused_and_then_replaces() {
 
 #[test]
 fn a_server_that_runs_is_refused_or_replaced() {
-    run_anew("program_that_is_refused_and_then_replaces", "shape=plain");
+    run_anew("library::program_that_is_refused_and_then_replaces", "shape=plain");
 }
 
 #[test]
@@ -253,5 +253,5 @@ fn program_without_limits() {
 
 #[test]
 fn the_longest_time_there_is_means_no_limit() {
-    run_anew("program_without_limits", "shape=plain");
+    run_anew("library::program_without_limits", "shape=plain");
 }

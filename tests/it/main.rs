@@ -30,6 +30,7 @@ mod ghosts_recorded;
 mod healing;
 mod installer;
 mod library;
+mod library_host;
 mod limits;
 mod listing;
 mod log_jobs;
