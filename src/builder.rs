@@ -18,7 +18,7 @@ use crate::event::Event;
 use crate::events::Events;
 use crate::plan::values::PortVariable;
 use crate::plan::{
-    self, Facts, IfRunning, Port, PortRange, ReadyCheck, Request, RestartPolicy, Sources, StopSignal,
+    self, Facts, IfRunning, Owner, Port, PortRange, ReadyCheck, Request, RestartPolicy, Sources, StopSignal,
 };
 use crate::server::{Server, Shared, off_thread};
 use crate::spawn::OwnerWatch;
@@ -304,6 +304,8 @@ impl Builder {
     pub fn start(self) -> Result<Server, Error> {
         let Builder { mut request, environment, listener, events } = self;
         request.ready_timeout.get_or_insert(plan::READY_TIMEOUT);
+        // It dies with this program, whoever started that.
+        request.owner.get_or_insert(Owner::None);
         let facts = Facts::gather(&request, Sources::None)?;
         let plan = plan::make(request, &facts)?;
         let (stop, stops) = unbounded_channel();

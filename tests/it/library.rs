@@ -14,7 +14,7 @@ pub(crate) fn program(scratch: &Scratch, fixture: &Fixture, name: &str) -> Runni
     Running::spawn(command)
 }
 
-fn url(run: &Running) -> String {
+pub(crate) fn url(run: &Running) -> String {
     eventually(SOON, || {
         let said = run.stdout();
         // Past the test runner's own words, which may stand on the same line.

@@ -1,10 +1,13 @@
 //! Promise 44: the library and the program that uses it: whose the terminal is, who ends whom, what a listener may do.
 //! The programs are run as those of `library` are.
 
+use std::process::Command;
+
+use devrun::Event;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use crate::library::{COMMAND, builder};
-use crate::support::{Pty, SOON, Scratch};
+use crate::library::{COMMAND, builder, program, url};
+use crate::support::{LIMIT, Pty, SOON, Scratch, Signal, eventually};
 
 fn exe() -> String {
     std::env::current_exe().unwrap().into_os_string().into_string().unwrap()
@@ -45,4 +48,41 @@ fn the_terminal_of_the_librarys_user_keeps_the_modes_that_its_program_gives_it()
     let ended = pty.ended(SOON).unwrap();
     let screen = pty.screen();
     assert!(screen.contains("as the program left it"), "{ended:?}; {screen}");
+}
+
+#[test]
+fn program_that_restarts_when_told() {
+    let Some(builder) = builder() else { return };
+    let (builder, events) = builder.events();
+    let server = builder.start().unwrap();
+    println!("url={}", server.url());
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    server.restart();
+    let mut ready = events.filter(|event| matches!(event, Event::Ready { .. }));
+    assert!(ready.nth(1).is_some());
+    println!("ready again");
+}
+
+#[test]
+fn program_below_another() {
+    if builder().is_some() {
+        let name = "library_host::program_that_restarts_when_told";
+        Command::new(exe()).args([name, "--exact", "--nocapture"]).status().unwrap();
+    }
+}
+
+#[test]
+fn a_server_outlives_the_parent_of_the_program_that_started_it() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=plain");
+    let mut parent = program(&scratch, &fixture, "library_host::program_below_another");
+    url(&parent);
+    parent.signal(Signal::KILL);
+    parent.ended(LIMIT);
+    parent.input(b"\n");
+    eventually(SOON, || match parent.stdout() {
+        said if said.contains("ready again") => Ok(()),
+        said => Err(format!("it ended with the parent; {said}{}", parent.stderr())),
+    });
+    scratch.assert_dead(LIMIT);
 }
