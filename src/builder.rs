@@ -10,11 +10,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::attempt::Context;
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::{Event, StopCause};
 use crate::events::Events;
 use crate::plan::values::PortVariable;
 use crate::plan::{
@@ -283,7 +283,7 @@ impl Builder {
         (self, events)
     }
 
-    /// As [`start`](Self::start), for async code on any runtime. Dropping the future ends what was started.
+    /// As [`start`](Self::start), for async code on any runtime. Dropping the future ends what was started, at once.
     ///
     /// ```no_run
     /// # async fn run() -> Result<(), devrun::Error> {
@@ -293,7 +293,11 @@ impl Builder {
     /// # }
     /// ```
     pub async fn start_async(self) -> Result<Server, Error> {
-        off_thread(|| self.start()).await
+        let (stop, stops) = unbounded_channel();
+        let mut dropped = Dropped(Some(stop.clone()));
+        let server = off_thread(|| self.start_with(stop, stops)).await;
+        dropped.0 = None;
+        server
     }
 
     /// Starts the server and returns when it is ready.
@@ -302,19 +306,38 @@ impl Builder {
     /// command can't be found or executed, when no port is free, when the server exits before it is ready or is
     /// not ready in time, and when the same server runs already. After an error nothing is left running.
     pub fn start(self) -> Result<Server, Error> {
+        let (stop, stops) = unbounded_channel();
+        self.start_with(stop, stops)
+    }
+
+    fn start_with(
+        self,
+        stop: UnboundedSender<StopCause>,
+        stops: UnboundedReceiver<StopCause>,
+    ) -> Result<Server, Error> {
         let Builder { mut request, environment, listener, events } = self;
         request.ready_timeout.get_or_insert(plan::READY_TIMEOUT);
         // It dies with this program, whoever started that.
         request.owner.get_or_insert(Owner::None);
         let facts = Facts::gather(&request, Sources::None)?;
         let plan = plan::make(request, &facts)?;
-        let (stop, stops) = unbounded_channel();
         let context = Context { stops, stop: stop.clone(), environment, owns_process: false };
         let server = Server::on_a_thread(stop, move |shared| {
             supervise_here(&plan, context, listener, &events, shared)
         })?;
         server.wait_until_ready()?;
         Ok(server)
+    }
+}
+
+/// Asks for a stop when nobody waits for the server any more.
+struct Dropped(Option<UnboundedSender<StopCause>>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        if let Some(stop) = &self.0 {
+            let _ = stop.send(StopCause::Asked);
+        }
     }
 }
 
