@@ -258,7 +258,8 @@ impl Builder {
         self
     }
 
-    /// Calls `listener` with every [`Event`], on the thread that supervises the server: it should return soon.
+    /// Calls `listener` with every [`Event`], on the thread that supervises the server: it should return soon. It may
+    /// stop the server, but not wait for it: [`Server::stop`] returns at once here.
     #[must_use]
     pub fn on_event(mut self, listener: impl FnMut(&Event) + Send + 'static) -> Self {
         self.listener = Some(Box::new(listener));

@@ -87,6 +87,8 @@ impl Server {
     ///
     /// Errs with what went wrong since it was ready: its guard was killed, it could not be started again, or it was
     /// given up after too many restarts. That is told once, to the first who asks; its processes are gone then, too.
+    ///
+    /// Called (or dropped) by a listener of [`Builder::on_event`], it asks for the stop and returns at once.
     pub fn stop(&self) -> Result<(), Error> {
         self.handle.stop()
     }
@@ -99,7 +101,7 @@ impl Server {
 
     /// Waits until none of its processes is left; says how the command ended.
     ///
-    /// Errs as [`stop`](Self::stop) does.
+    /// Errs as [`stop`](Self::stop) does, and at once when called by a listener of [`Builder::on_event`].
     pub fn wait(&self) -> Result<Exit, Error> {
         self.handle.wait()
     }
@@ -120,10 +122,22 @@ impl Server {
 impl Handle {
     fn stop(&self) -> Result<(), Error> {
         let _ = self.stop.send(StopCause::Asked);
+        if self.is_this_thread() {
+            return Ok(());
+        }
         self.wait().map(|_| ())
     }
 
+    /// Whether this is a listener, on the thread that supervises: what that waited for would never come.
+    fn is_this_thread(&self) -> bool {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        thread.as_ref().is_some_and(|thread| thread.thread().id() == std::thread::current().id())
+    }
+
     fn wait(&self) -> Result<Exit, Error> {
+        if self.is_this_thread() {
+            return Err(Error::new(Kind::Internal, "a listener can't wait for the end of its own server"));
+        }
         let mut state = self.shared.lock();
         while state.ended.is_none() {
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -158,7 +158,7 @@ fn a_program_that_is_not_there_is_an_error_of_its_kind() {
 
 /// A library call here in the test itself, under a state folder of the scratch's own, which its processes must find
 /// in the environment: so each runs in a process of its own.
-fn run_anew(name: &str, options: &str) -> (Scratch, Fixture, String) {
+pub(crate) fn run_anew(name: &str, options: &str) -> (Scratch, Fixture, String) {
     let scratch = Scratch::new();
     let fixture = scratch.fixture(options);
     let outcome = program(&scratch, &fixture, name).outcome(LIMIT * 2);

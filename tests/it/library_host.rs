@@ -2,11 +2,12 @@
 //! The programs are run as those of `library` are.
 
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
-use devrun::Event;
+use devrun::{Event, Kind, Server};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use crate::library::{COMMAND, builder, program, url};
+use crate::library::{COMMAND, builder, program, run_anew, url};
 use crate::support::{LIMIT, Pty, SOON, Scratch, Signal, eventually};
 
 fn exe() -> String {
@@ -85,4 +86,31 @@ fn a_server_outlives_the_parent_of_the_program_that_started_it() {
         said => Err(format!("it ended with the parent; {said}{}", parent.stderr())),
     });
     scratch.assert_dead(LIMIT);
+}
+
+#[test]
+fn program_whose_listener_stops() {
+    let Some(builder) = builder() else { return };
+    let (builder, events) = builder.events();
+    let server: Arc<Mutex<Option<Server>>> = Arc::default();
+    let its_server = Arc::clone(&server);
+    let builder = builder.on_event(move |event| {
+        if let Event::Restarting { .. } = event {
+            let server = its_server.lock().unwrap();
+            let server = server.as_ref().unwrap();
+            server.stop().unwrap();
+            assert_eq!(server.wait().unwrap_err().kind(), Kind::Internal);
+        }
+    });
+    let started = builder.start().unwrap();
+    server.lock().unwrap().insert(started).restart();
+    // The listener's is the last one: the server is dropped with it, on the thread that supervises.
+    drop(server);
+    let last = events.last();
+    assert!(matches!(last, Some(Event::Ended { .. })), "{last:?}");
+}
+
+#[test]
+fn a_listener_may_stop_and_drop_its_server() {
+    run_anew("library_host::program_whose_listener_stops", "shape=daemon");
 }
