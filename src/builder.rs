@@ -7,6 +7,7 @@
 //! hang on a *guard* process, which ends them when this program is gone, however it went.
 
 use std::ffi::{OsStr, OsString};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -259,7 +260,7 @@ impl Builder {
     }
 
     /// Calls `listener` with every [`Event`], on the thread that supervises the server: it should return soon. It may
-    /// stop the server, but not wait for it: [`Server::stop`] returns at once here.
+    /// stop the server, but not wait for it: [`Server::stop`] returns at once here. Its panic stops the server, too.
     #[must_use]
     pub fn on_event(mut self, listener: impl FnMut(&Event) + Send + 'static) -> Self {
         self.listener = Some(Box::new(listener));
@@ -349,18 +350,28 @@ fn supervise_here(
     events: &[UnboundedSender<Event>],
     shared: &Shared,
 ) -> Result<Outcome, Error> {
+    let stop = context.stop.clone();
+    let mut panicked = None;
     let mut say = |event: Event| {
         shared.heard(&event);
-        if let Some(listener) = &mut listener {
-            listener(&event);
+        if let Some(tell) = &mut listener
+            && let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(&event)))
+        {
+            (listener, panicked) = (None, Some(panic));
+            let _ = stop.send(StopCause::Asked);
         }
         for sender in events {
             // Nobody has to listen on.
             let _ = sender.send(event.clone());
         }
     };
-    supervise::runtime()?.block_on(async {
+    let ended = supervise::runtime()?.block_on(async {
         let _watch = OwnerWatch::start(plan.owner, context.stop.clone())?;
         supervise::run(plan, context, &mut say).await
-    })
+    });
+    // Not before the tree is gone, which is what others wait for.
+    if let Some(panic) = panicked {
+        resume_unwind(panic);
+    }
+    ended
 }

@@ -114,3 +114,26 @@ fn program_whose_listener_stops() {
 fn a_listener_may_stop_and_drop_its_server() {
     run_anew("library_host::program_whose_listener_stops", "shape=daemon");
 }
+
+#[test]
+fn program_whose_listener_panics() {
+    let Some(builder) = builder() else { return };
+    let builder = builder.on_event(|event| assert!(!matches!(event, Event::Stopping { .. }), "as users' do"));
+    let server = builder.start().unwrap();
+    assert_eq!(server.stop().unwrap_err().kind(), Kind::Internal);
+    println!("stopped");
+    // Longer than whoever looks at what is left then.
+    std::thread::park();
+}
+
+#[test]
+fn stop_waits_for_the_tree_though_a_listener_panics() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone cleanup=1000");
+    let run = program(&scratch, &fixture, "library_host::program_whose_listener_panics");
+    eventually(SOON, || match run.stdout() {
+        said if said.contains("stopped") => Ok(()),
+        said => Err(format!("not stopped; {said}{}", run.stderr())),
+    });
+    fixture.gone().unwrap();
+}
