@@ -365,7 +365,7 @@ fn supervise_here(
             let _ = sender.send(event.clone());
         }
     };
-    let ended = supervise::runtime()?.block_on(async {
+    let ended = supervise::block_on(async {
         let _watch = OwnerWatch::start(plan.owner, context.stop.clone())?;
         supervise::run(plan, context, &mut say).await
     });

@@ -31,11 +31,14 @@ pub(crate) struct Outcome {
     pub(crate) already_running: Option<String>,
 }
 
-/// The runtime to do that on, of one thread.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+/// Does that on a runtime of one thread. What still blocks then, such as a question to a name server, is not waited for.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Error::new(Kind::Internal, "no runtime could be made to supervise the server").source(error)
-    })
+    })?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }
 
 /// Runs the server until its tree is empty. Whatever happens is told to `say`, in the order in which it happens.

@@ -74,7 +74,6 @@ pub(super) fn supervise_plan(
     sys::adopt_orphans();
     let (stop, stops) = unbounded_channel();
     listen_for_signals(stop.clone())?;
-    let runtime = supervise::runtime()?;
     let mut open = plan.open && !plan.detached;
     let mut say = |event: Event| {
         render::event(style, &event);
@@ -85,7 +84,7 @@ pub(super) fn supervise_plan(
         }
     };
     let context = Context { stops, stop, environment, owns_process: true };
-    runtime.block_on(then::run(plan, context, &mut say))
+    supervise::block_on(then::run(plan, context, &mut say))
 }
 
 fn listen_for_signals(stop: UnboundedSender<StopCause>) -> Result<(), Error> {

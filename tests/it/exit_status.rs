@@ -1,9 +1,9 @@
-//! Promises 6 and 7: whose exit ends the run, and with which status.
+//! Promises 6 and 7: whose exit ends the run, with which status, and when.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use crate::support::{Ended, LIMIT, Running, SOON, Scratch, Signal, get, kill};
+use crate::support::{Ended, LIMIT, Running, SOON, Scratch, Signal, eventually, get, is_root, kill, words};
 
 /// The quiet lines around a run that is not asked about its readiness.
 const LINES: &str = "...\ndevrun [..] http://localhost:[..]\n...\ndevrun stopped ([..])\n";
@@ -153,5 +153,41 @@ fn a_second_signal_ends_the_tree_at_once() {
     std::thread::sleep(Duration::from_millis(1100));
     run.signal(Signal::TERM);
     run.ended(LIMIT);
+    scratch.assert_dead(LIMIT);
+}
+
+/// A name server that answers nothing; the first question to it ends the program that it runs.
+const MUTE: &str = r#"
+import socket, subprocess, sys
+mute = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+mute.bind(("127.0.0.1", 53))
+run = subprocess.Popen(sys.argv[1:])
+mute.recvfrom(512)
+run.terminate()
+print("asked", flush=True)
+print("status", run.wait(), flush=True)
+"#;
+
+#[test]
+fn a_name_server_that_does_not_answer_delays_no_end() {
+    if !is_root("namespaces") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone");
+    scratch.write("mute.py", MUTE);
+    let line = "ip link set lo up; echo nameserver 127.0.0.1 >resolv.conf; \
+                mount --bind resolv.conf /etc/resolv.conf; exec python3 mute.py \"$@\"";
+    let mut unshare = scratch.command("unshare");
+    unshare.args(["--net", "--mount", "sh", "-ec", line, "sh", env!("CARGO_BIN_EXE_devrun")]);
+    unshare.args(words("--ready http://name.vpn/", &fixture));
+    let mut run = Running::spawn(unshare);
+    eventually(SOON, || match run.stdout().contains("asked") {
+        true => Ok(()),
+        false => Err(format!("nobody asked; {}", run.stderr())),
+    });
+    // The question alone would take 10 s.
+    run.ended(LIMIT);
+    assert!(run.stdout().contains("status -15"), "{}{}", run.stdout(), run.stderr());
     scratch.assert_dead(LIMIT);
 }
