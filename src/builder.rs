@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::attempt::Context;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::event::{Event, StopCause};
 use crate::events::Events;
 use crate::plan::values::PortVariable;
@@ -132,14 +132,15 @@ impl Builder {
         self
     }
 
-    /// Makes a busy port an error of [`Kind::PortTaken`](crate::Kind::PortTaken) instead of a reason to take the next one.
+    /// Makes a busy port an error of [`Kind::PortTaken`] instead of a reason to take the next one.
     #[must_use]
     pub fn strict_port(mut self) -> Self {
         self.request.strict_port = Some(true);
         self
     }
 
-    /// Counts the server as ready when a GET of this path is answered with a status below 500. Default: `/`.
+    /// Counts the server as ready when a GET of this path, which begins with `/`, is answered with a status below 500.
+    /// Default: `/`.
     #[must_use]
     pub fn ready_path(mut self, path: impl Into<String>) -> Self {
         self.request.ready = Some(ReadyCheck::Path(path.into()));
@@ -217,7 +218,7 @@ impl Builder {
         self
     }
 
-    /// Asks a ready server for this path. Default: as for readiness.
+    /// Asks a ready server for this path, which begins with `/`. Default: as for readiness.
     #[must_use]
     pub fn health_path(mut self, path: impl Into<String>) -> Self {
         self.request.health = Some(ReadyCheck::Path(path.into()));
@@ -238,7 +239,7 @@ impl Builder {
         self
     }
 
-    /// Leaves this program running when the server ends, if it started it in a session of its own.
+    /// Leaves this program running when the server ends, in whatever session it is.
     #[must_use]
     pub fn spare(mut self, program: impl Into<String>) -> Self {
         self.request.spare.push(program.into());
@@ -306,7 +307,8 @@ impl Builder {
     ///
     /// Blocks the calling thread; in async code, call it through your runtime's way of blocking. Errs when the
     /// command can't be found or executed, when no port is free, when the server exits before it is ready or is
-    /// not ready in time, and when the same server runs already. After an error nothing is left running.
+    /// not ready in time, and when the same server runs already; with [`Kind::Usage`], when a name, a variable, a path or
+    /// a URL can't be one. After an error nothing is left running.
     pub fn start(self) -> Result<Server, Error> {
         let (stop, stops) = unbounded_channel();
         self.start_with(stop, stops)
@@ -318,6 +320,7 @@ impl Builder {
         stops: UnboundedReceiver<StopCause>,
     ) -> Result<Server, Error> {
         let Builder { mut request, environment, listener, events } = self;
+        request.check().map_err(|why| Error::new(Kind::Usage, why))?;
         request.ready_timeout.get_or_insert(plan::READY_TIMEOUT);
         // It dies with this program, whoever started that.
         request.owner.get_or_insert(Owner::None);

@@ -131,6 +131,26 @@ impl Request {
         }
     }
 
+    /// Refuses what `set` would refuse, in wishes that were made without it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.name.as_deref().map(values::name).transpose()?;
+        for wish in &self.port_env {
+            let PortVariable { variable, name } = wish;
+            let text = name.as_ref().map(|name| format!("{variable}={name}"));
+            if values::port_variable(text.as_ref().unwrap_or(variable))? != *wish {
+                return Err(format!("`{variable}` can't be the name of a variable"));
+            }
+        }
+        for check in self.ready.iter().chain(&self.health) {
+            if let ReadyCheck::Path(text) | ReadyCheck::Url(text) = check
+                && values::ready(text).as_ref() != Ok(check)
+            {
+                return Err(format!("`{text}` is no /path, or no http:// or https:// URL"));
+            }
+        }
+        Ok(())
+    }
+
     /// Sets the wish with this key (one of `KEYS`) from its written form; lists grow.
     pub(crate) fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
         match key {

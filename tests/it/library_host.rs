@@ -137,3 +137,32 @@ fn stop_waits_for_the_tree_though_a_listener_panics() {
     });
     fixture.gone().unwrap();
 }
+
+#[test]
+fn program_that_asks_for_what_cannot_be() {
+    type Asks = fn(devrun::Builder) -> devrun::Builder;
+    let asks: [(&str, Asks); 9] = [
+        ("health", |builder| builder.ready_path("health")),
+        ("tcp", |builder| builder.ready_path("tcp")),
+        ("localhost:80", |builder| builder.ready_url("localhost:80")),
+        ("alive", |builder| builder.health_path("alive")),
+        ("a name has no `/`", |builder| builder.name("apps/web")),
+        ("1A", |builder| builder.port_variable("1A")),
+        ("A=b", |builder| builder.port_variable("A=b")),
+        ("API PORT", |builder| builder.extra_port("API PORT", "api")),
+        ("the name of a port", |builder| builder.extra_port("API_PORT", "a=b")),
+    ];
+    for (told, ask) in asks {
+        let Some(builder) = builder() else { return };
+        let error = ask(builder.ready_timeout(SOON)).start().expect_err(told);
+        assert_eq!(error.kind(), Kind::Usage, "{error}");
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}
+
+#[test]
+fn what_the_command_line_refuses_the_library_refuses() {
+    let (_scratch, fixture, _) =
+        run_anew("library_host::program_that_asks_for_what_cannot_be", "shape=plain");
+    assert_eq!(fixture.notes(), "", "nothing was started");
+}
