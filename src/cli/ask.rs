@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::escape::escape_line;
 use super::render::{self, Style};
-use super::table::{print, print_json};
+use super::table::{print, write_json};
 use super::verb::Servers;
 use crate::control;
 use crate::error::{Error, Kind};
@@ -23,8 +23,11 @@ pub(crate) fn wait(name: Option<&str>, timeout: Option<Duration>, style: Style) 
         let servers = Servers::look()?;
         match servers.meant(name).map(|entry| (entry.record.id.clone(), entry.record.name.clone())) {
             Ok((id, name)) => break (servers, id, name),
+            // Several that run: waiting makes none of them the one that is meant.
+            Err(error) if start.elapsed() > to_appear || servers.fits_one_that_runs(name) => {
+                return Err(error);
+            }
             // Never seen before: its first record may be about to be written.
-            Err(error) if start.elapsed() > to_appear => return Err(error),
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     };
@@ -37,7 +40,7 @@ pub(crate) fn wait(name: Option<&str>, timeout: Option<Duration>, style: Style) 
 /// How long a front may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// Prints what happens to a server that runs, from now on, until it has ended.
+/// Prints what happens to a server that runs, from now on, until it has ended or nobody reads any more.
 pub(crate) fn events(name: Option<&str>) -> Result<ExitCode, Error> {
     let servers = Servers::look()?;
     let record = &servers.meant(name)?.record;
@@ -51,7 +54,9 @@ pub(crate) fn events(name: Option<&str>) -> Result<ExitCode, Error> {
         let subscribed = control::subscribe(&servers.registry, &record.id, &record.run, ANSWER).await;
         let mut events = subscribed.map_err(|silent| failed(silent.to_string()))?;
         while let Some(event) = events.next().await {
-            print_json(&event);
+            if write_json(&event).is_err() {
+                break; // nobody reads any more
+            }
         }
         Ok(ExitCode::SUCCESS)
     })

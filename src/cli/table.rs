@@ -55,13 +55,23 @@ impl Screen {
 
 /// A reader that has enough is no failure.
 pub(crate) fn print(text: &str) {
+    let _ = write(text);
+}
+
+fn write(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 /// The same for JSON, in one line.
 pub(crate) fn print_json(json: &impl ToString) {
-    print(&format!("{}\n", printable(json.to_string())));
+    let _ = write_json(json);
+}
+
+/// The same for who goes on until nobody reads any more, which is told.
+pub(crate) fn write_json(json: &impl ToString) -> io::Result<()> {
+    write(&format!("{}\n", printable(json.to_string())))
 }
 
 /// A column: its head, and what becomes of it where there is little room.

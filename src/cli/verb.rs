@@ -70,6 +70,11 @@ impl Servers {
         })
     }
 
+    /// Whether one that runs could be meant.
+    pub(crate) fn fits_one_that_runs(&self, name: Option<&str>) -> bool {
+        manage::fits_one_that_runs(&self.entries, name, self.here.as_deref())
+    }
+
     /// Those of these names, or this folder's; each once. All names are looked up before anything is done.
     pub(crate) fn all_meant(&self, names: &[String]) -> Result<Vec<&Entry>, Error> {
         if names.is_empty() {

@@ -18,10 +18,7 @@ pub(crate) fn meant<'a>(
     here: Option<&Path>,
 ) -> Result<&'a Entry, Error> {
     let of_folder = here.map(|here| of_folder(entries, here)).unwrap_or_default();
-    let fitting = match name {
-        Some(name) => of_name(entries, name),
-        None => of_folder.clone(),
-    };
+    let fitting = fitting(entries, name, &of_folder);
     let is_here = |entry: &&Entry| of_folder.iter().any(|other| other.record.id == entry.record.id);
     let living: Vec<&Entry> = fitting.iter().copied().filter(|entry| entry.live).collect();
     let candidates = if living.is_empty() { &fitting } else { &living };
@@ -34,6 +31,19 @@ pub(crate) fn meant<'a>(
         }
         ([], _) => Err(unknown(entries, name, here)),
         _ => Err(ambiguous(name, candidates)),
+    }
+}
+
+/// Whether the name, or without one the folder, fits somebody who runs.
+pub(crate) fn fits_one_that_runs(entries: &[Entry], name: Option<&str>, here: Option<&Path>) -> bool {
+    let of_folder = here.map(|here| of_folder(entries, here)).unwrap_or_default();
+    fitting(entries, name, &of_folder).iter().any(|entry| entry.live)
+}
+
+fn fitting<'a>(entries: &'a [Entry], name: Option<&str>, of_folder: &[&'a Entry]) -> Vec<&'a Entry> {
+    match name {
+        Some(name) => of_name(entries, name),
+        None => of_folder.to_vec(),
     }
 }
 

@@ -13,7 +13,7 @@ mod wait;
 mod who;
 
 pub(crate) use clean::clean;
-pub(crate) use find::meant;
+pub(crate) use find::{fits_one_that_runs, meant};
 pub(crate) use log::{LogReader, Part};
 pub(crate) use restart::restart;
 pub(crate) use start::{command_of, start};

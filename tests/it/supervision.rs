@@ -252,3 +252,20 @@ fn the_events_of_a_server_come_to_whoever_asks_until_it_ends() {
     run.ended(SOON);
     scratch.assert_dead(LIMIT);
 }
+
+#[test]
+fn listening_for_events_ends_when_nobody_reads_them_any_more() {
+    let scratch = Scratch::new();
+    let mut run = scratch.run("-n web", &scratch.fixture("shape=alone"));
+    run.ready();
+    let mut shell = scratch.command("bash");
+    shell.args(["-c", &format!("{} events web | head -n 1", env!("CARGO_BIN_EXE_devrun"))]);
+    let mut shell = Running::spawn(shell);
+    eventually(SOON, || {
+        ask(&scratch, "restart");
+        if shell.has_ended() { Ok(()) } else { Err(shell.stdout()) }
+    });
+    assert_eq!(shell.stdout().lines().count(), 1, "{}", shell.stdout());
+    run.stop();
+    scratch.assert_dead(LIMIT);
+}

@@ -2,10 +2,11 @@
 //! unknown, or are not the only ones of their name.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{
-    Ended, LIMIT, Ready, Running, SOON, Scratch, Signal, eventually, get, kill, listens, words, write_program,
+    Ended, LIMIT, Ready, Running, SOON, Scratch, Signal, eventually, get, kill, listens, takes_at_most,
+    words, write_program,
 };
 
 /// `devrun ARGS`, to its end.
@@ -192,6 +193,11 @@ fn unknown_and_ambiguous_names_are_errors_that_help() {
         fails(&scratch, &format!("{verb} zzz"), 2, "devrun ls --all");
         fails(&scratch, &format!("{verb} shop"), 2, "2 servers are named shop");
     }
+    takes_at_most(Duration::from_secs(2), || {
+        let start = Instant::now();
+        fails(&scratch, "wait shop", 2, "2 servers are named shop");
+        start.elapsed()
+    });
     let (_, url, _) = devrun_in(&scratch, &scratch.project().join("two"), "url shop");
     assert_eq!(url, format!("{}\n", runs[1].0.url), "that of this folder is meant");
     succeeds(&scratch, "stop --all");
