@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, KINDS, Kind};
 use crate::event::{Event, Exit};
 use crate::plan;
 use crate::sys;
@@ -180,12 +180,10 @@ impl Said {
 
 /// What `--json` made of an error, as an error.
 fn error(value: &Value) -> Error {
-    use Kind::{CannotExecute, Internal, NotFound, NotReady, NotRunning, PortTaken, Usage};
     let text = |key: &str| value[key].as_str().map(str::to_string);
-    let of_code = |kind: &Kind| Some(u64::from(kind.exit_code())) == value["exit-code"].as_u64();
-    let kinds = [NotRunning, Usage, PortTaken, NotReady, Internal, CannotExecute, NotFound];
-    let mut error =
-        Error::new(kinds.into_iter().find(of_code).unwrap_or(Internal), text("error").unwrap_or_default());
+    let kind =
+        KINDS.iter().find(|(_, word)| value["kind"] == *word).map_or(Kind::Internal, |(kind, _)| *kind);
+    let mut error = Error::new(kind, text("error").unwrap_or_default());
     if let Some(cause) = text("cause") {
         error = error.cause(cause);
     }
@@ -208,7 +206,7 @@ mod tests {
         let Said::Event(read) = Said::parse(&serde_json::to_vec(&event).unwrap()) else { panic!("an event") };
         assert_eq!(read, event);
         let line =
-            br#"{"event":"error","error":"late","cause":"slow","hint":null,"output":"a\nb","exit-code":124}"#;
+            br#"{"event":"error","error":"late","cause":"slow","hint":null,"output":"a\nb","kind":"not-ready"}"#;
         let Said::Error(error) = Said::parse(line) else { panic!("an error") };
         let read = (error.kind(), error.what(), error.why(), error.what_to_do(), error.last_output());
         assert_eq!(read, (Kind::NotReady, "late", Some("slow".into()), None, Some("a\nb")));

@@ -63,6 +63,17 @@ impl Kind {
     }
 }
 
+/// All of them, as `--json` names them.
+pub(crate) const KINDS: [(Kind, &str); 7] = [
+    (Kind::NotRunning, "not-running"),
+    (Kind::Usage, "usage"),
+    (Kind::PortTaken, "port-taken"),
+    (Kind::NotReady, "not-ready"),
+    (Kind::Internal, "internal"),
+    (Kind::CannotExecute, "cannot-execute"),
+    (Kind::NotFound, "not-found"),
+];
+
 impl Error {
     /// A failure of this class; `what` says what happened to which thing, lowercase, without a full stop.
     pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {

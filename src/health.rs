@@ -2,7 +2,7 @@
 //! What follows from that is not decided here.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -17,8 +17,13 @@ const PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_s
 /// What became of a server's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// So many questions in a row had no answer; what was seen last.
-    Hung(Seen),
+    /// So many questions in a row had no answer.
+    Hung {
+        /// Last.
+        seen: Seen,
+        /// When it last answered; when it became ready, if it has not since.
+        well: Instant,
+    },
     /// It answers again.
     Recovered,
 }
@@ -62,11 +67,11 @@ async fn questions(
     target: impl Fn() -> Target + Send,
     tell: UnboundedSender<Change>,
 ) {
-    let mut count = Count { failures: 0, retries };
+    let mut count = Count { failures: 0, retries, well: Instant::now() };
     loop {
         tokio::time::sleep(interval).await;
         let answered = question(target(), interval.clamp(PATIENCE.0, PATIENCE.1)).await;
-        if let Some(change) = count.heard(answered)
+        if let Some(change) = count.heard(answered, Instant::now())
             && tell.send(change).is_err()
         {
             return;
@@ -91,19 +96,21 @@ async fn question(target: Target, patience: Duration) -> Result<(), Seen> {
 struct Count {
     failures: u32,
     retries: u32,
+    well: Instant,
 }
 
 impl Count {
     /// A change is told once.
-    fn heard(&mut self, answer: Result<(), Seen>) -> Option<Change> {
+    fn heard(&mut self, answer: Result<(), Seen>, now: Instant) -> Option<Change> {
         match answer {
             Ok(()) => {
+                self.well = now;
                 let was = std::mem::take(&mut self.failures);
                 (was >= self.retries).then_some(Change::Recovered)
             }
             Err(seen) => {
                 self.failures = self.failures.saturating_add(1);
-                (self.failures == self.retries).then_some(Change::Hung(seen))
+                (self.failures == self.retries).then_some(Change::Hung { seen, well: self.well })
             }
         }
     }
@@ -115,8 +122,11 @@ mod tests {
 
     #[test]
     fn a_server_is_unhealthy_after_the_retries_and_each_change_is_told_once() {
-        let mut count = Count { failures: 0, retries: 2 };
-        let (bad, hung) = (Err(Seen::NoAnswer), Some(Change::Hung(Seen::NoAnswer)));
+        let start = Instant::now();
+        let at = |step: usize| start + Duration::from_secs(step as u64);
+        let mut count = Count { failures: 0, retries: 2, well: start };
+        let bad = Err(Seen::NoAnswer);
+        let hung = Some(Change::Hung { seen: Seen::NoAnswer, well: at(1) });
         let table = [
             (bad, None),
             (Ok(()), None),
@@ -127,7 +137,7 @@ mod tests {
             (Ok(()), None),
         ];
         for (step, (answer, expected)) in table.into_iter().enumerate() {
-            assert_eq!(count.heard(answer), expected, "step {step}");
+            assert_eq!(count.heard(answer, at(step)), expected, "step {step}");
         }
     }
 }

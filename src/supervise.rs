@@ -171,7 +171,8 @@ fn give_up(plan: &Plan, session: &mut Session, end: End, quick: u32, say: &mut d
     let last = reason(&end);
     let reason = format!("{} times in a row it ended soon; the last time {last}", quick + 1);
     say(Event::GaveUp { reason: reason.clone(), output: output::last_lines(&end.tail) });
-    let error = Error::new(Kind::Internal, format!("{} is not started again", plan.name))
+    let kind = end.error.as_ref().map_or(Kind::NotRunning, Error::kind);
+    let error = Error::new(kind, format!("{} is not started again", plan.name))
         .cause(reason)
         .hint("mend what its output says, then start it again");
     over(session, End { error: Some(error), ..end }, say)

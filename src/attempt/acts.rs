@@ -35,7 +35,7 @@ impl Attempt<'_> {
                 say(Event::LeaderLeft { pid });
             }
             Some(Act::AnnounceUnhealthy) => {
-                let seen = self.hung.unwrap_or(Seen::NoAnswer);
+                let seen = self.hung.map_or(Seen::NoAnswer, |(seen, _)| seen);
                 say(Event::Unhealthy { seen });
                 self.session.health(Some(seen));
             }
@@ -150,8 +150,10 @@ impl Attempt<'_> {
         let unseen = self.plan.detached && !was_ready && !said.is_empty();
         let error = error.map(|error| if unseen { error.output(said) } else { error });
         let Emptied { at, killed, left, guard_lost } = self.emptied;
+        // The time that it took to see that it hangs is none in which it was well.
+        let well = self.hung.map(|(_, well)| well).filter(|_| cause == Some(StopCause::Unhealthy)).or(at);
         let ready_for =
-            self.ready_at.zip(at).map(|(ready, end)| end.duration_since(ready)).unwrap_or_default();
+            self.ready_at.zip(well).map(|(ready, end)| end.duration_since(ready)).unwrap_or_default();
         let ended = Ended { early, exit, cause, for_good, guard_lost, ready_for };
         End { ended, killed, left, error, tail }
     }

@@ -141,8 +141,8 @@ impl Attempt<'_> {
 
     pub(super) fn health_changed(&mut self, change: Change) -> Input {
         match change {
-            Change::Hung(seen) => {
-                self.hung = Some(seen);
+            Change::Hung { seen, well } => {
+                self.hung = Some((seen, well));
                 Input::Hung { restart: self.plan.restart != RestartPolicy::Never }
             }
             Change::Recovered => Input::Recovered,

@@ -55,8 +55,8 @@ pub(crate) struct Attempt<'a> {
     ready_at: Option<Instant>,
     answer: Option<Answer>,
     health: Option<Health>,
-    /// What was seen when it was found unhealthy.
-    hung: Option<Seen>,
+    /// What was seen when it was found unhealthy, and when it was last well.
+    hung: Option<(Seen, Instant)>,
     /// Why it will not become ready, in words.
     not_ready: Option<String>,
     emptied: Emptied,

@@ -8,7 +8,7 @@ use super::render::{self, Style};
 use super::table::print;
 use super::verb::Servers;
 use crate::error::{Error, Kind};
-use crate::event::Event;
+use crate::event::{Event, Exit};
 use crate::manage;
 use crate::registry::Registry;
 
@@ -40,7 +40,8 @@ fn clean(dry_run: bool, style: Style) -> Result<(String, bool), Error> {
         let (name, folder) = (escape_line(&record.name), escape_line(&record.cwd.lossy()));
         done += &format!("{} {name}: its folder {folder} is gone\n", would_forget(dry_run));
     }
-    cleaned.failed.iter().for_each(|error| render::error(style, error));
+    let status = Exit::Code(Kind::Internal.exit_code().into());
+    cleaned.failed.iter().for_each(|error| render::error(style, error, status));
     Ok((done, cleaned.failed.is_empty()))
 }
 

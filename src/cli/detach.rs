@@ -36,7 +36,7 @@ pub(crate) fn run(style: Style, open: bool) -> ExitCode {
             ExitCode::SUCCESS
         }
         (Err(Failed { error, exit: how }), 0) => {
-            render::error(style, &error);
+            render::error(style, &error, how);
             exit(how)
         }
         (Ok(_) | Err(_), signal) => exit(Exit::Signal(signal)),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::escape::escape;
 use super::stderr;
-use crate::error::Error;
+use crate::error::{Error, KINDS};
 use crate::event::{Event, Exit, LeftWhy, Seen, StopCause};
 use crate::output::printable;
 use crate::plan::Port;
@@ -46,8 +46,8 @@ pub(crate) fn event(style: Style, event: &Event) {
     }
 }
 
-/// Says what went wrong; also when quiet.
-pub(crate) fn error(style: Style, error: &Error) {
+/// Says what went wrong, and with which status this process ends therefore; also when quiet.
+pub(crate) fn error(style: Style, error: &Error, status: Exit) {
     if style.json {
         let json = json!({
             "event": "error",
@@ -55,7 +55,11 @@ pub(crate) fn error(style: Style, error: &Error) {
             "cause": error.why(),
             "hint": error.what_to_do(),
             "output": error.last_output(),
-            "exit-code": error.kind().exit_code(),
+            "kind": KINDS.iter().find(|(kind, _)| *kind == error.kind()).map(|(_, word)| word),
+            "exit-code": match status {
+                Exit::Code(code) => code,
+                Exit::Signal(signal) => 128 + signal,
+            },
         });
         say(&printable(json.to_string()));
         return;

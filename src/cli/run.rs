@@ -57,8 +57,9 @@ fn bypass(request: &Request) -> Error {
 }
 
 pub(super) fn fail(style: Style, error: &Error) -> ExitCode {
-    render::error(style, error);
-    ExitCode::from(error.kind().exit_code())
+    let status = error.kind().exit_code();
+    render::error(style, error, Exit::Code(status.into()));
+    ExitCode::from(status)
 }
 
 fn supervise_here(request: Request, facts: &Facts, style: Style) -> Result<Outcome, Error> {
@@ -106,10 +107,11 @@ fn cause(received: Received) -> StopCause {
 
 /// Ends this process as the command ended.
 pub(super) fn end(outcome: Outcome, style: Style) -> ExitCode {
+    let status = status(&outcome);
     if let Some(error) = &outcome.error {
-        render::error(style, error);
+        render::error(style, error, status);
     }
-    exit(status(&outcome))
+    exit(status)
 }
 
 /// Ends this process so.
@@ -134,9 +136,9 @@ fn status(outcome: &Outcome) -> Exit {
             Exit::Signal(*signal)
         }
         (Some(StopCause::HangUp), Exit::Signal(_)) => Exit::Signal(sys::HANG_UP),
-        // Servers that find their port taken exit with 0: nothing that waits for readiness may take that for
-        // success.
-        (None | Some(StopCause::LeaderExited), Exit::Code(0)) if outcome.error.is_some() => Exit::Code(1),
+        // Servers that find their port taken, or are stopped, exit with 0: nobody who waits for one may take that
+        // for success.
+        (_, Exit::Code(0)) if outcome.error.is_some() => Exit::Code(1),
         (
             None
             | Some(
@@ -163,6 +165,7 @@ mod tests {
     fn the_status_is_the_commands_unless_devrun_has_a_reason_of_its_own() {
         let outcome =
             |cause, exit| Outcome { exit, cause, error: None, guard_lost: false, already_running: None };
+        let given_up = || Some(Error::new(Kind::NotRunning, "given up"));
         let late = Some(Error::new(Kind::NotReady, "late"));
         let (code, signal) = (Exit::Code, Exit::Signal);
         let table = [
@@ -173,6 +176,10 @@ mod tests {
             (outcome(Some(StopCause::Signal(2)), signal(15)), signal(2)),
             (outcome(Some(StopCause::Signal(15)), signal(9)), signal(15)),
             (Outcome { error: late, ..outcome(Some(StopCause::ReadyTimeout), signal(15)) }, code(124)),
+            (Outcome { error: given_up(), ..outcome(Some(StopCause::Unhealthy), code(0)) }, code(1)),
+            (Outcome { error: given_up(), ..outcome(Some(StopCause::Unhealthy), signal(15)) }, signal(15)),
+            (Outcome { error: given_up(), ..outcome(Some(StopCause::ThenEnded), code(0)) }, code(1)),
+            (Outcome { error: given_up(), ..outcome(None, code(0)) }, code(1)),
             (Outcome { guard_lost: true, ..outcome(None, signal(9)) }, code(125)),
         ];
         for (outcome, expected) in table {

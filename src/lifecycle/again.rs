@@ -62,7 +62,7 @@ pub(crate) struct Ended {
     /// Somebody wanted the end of the server, not only of this tree.
     pub(crate) for_good: bool,
     pub(crate) guard_lost: bool,
-    /// From readiness to the end.
+    /// From readiness to the end, or to the last answer of one that hangs.
     pub(crate) ready_for: Duration,
 }
 

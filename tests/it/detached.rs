@@ -97,13 +97,14 @@ fn an_end_before_readiness_is_an_error_with_the_last_lines_and_the_status_of_the
 
 #[test]
 fn what_fails_has_the_status_that_it_has_in_the_foreground() {
-    let cases: [(&[&str], Ended, &str); 6] = [
+    let cases: [(&[&str], Ended, &str); 7] = [
         (&["--", "no-such-program-xyz"], Ended::Status(127), "was not found"),
         (&["--ready-timeout", "300ms", "--", "sleep", "60"], Ended::Status(124), "not ready within"),
         (&["--", "sh", "-c", "kill -SEGV $$"], Ended::Signal(11), "signal 11"),
         (&["--", "true"], Ended::Status(1), "ended before it was ready"),
         (&["-C", "/no/such", "--", "true"], Ended::Status(2), "/no/such"),
         (&["--json", "--", "no-such-program-xyz"], Ended::Status(127), "\"exit-code\":127"),
+        (&["--json", "--", "sh", "-c", "exit 3"], Ended::Status(3), "\"exit-code\":3,"),
     ];
     for (args, ended, said) in cases {
         let scratch = Scratch::new();

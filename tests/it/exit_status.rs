@@ -71,11 +71,14 @@ fn a_file_that_cannot_be_executed_is_126() {
 
 #[test]
 fn not_ready_in_time_is_124_and_the_tree_is_dead() {
-    let scratch = Scratch::new();
-    let fixture = scratch.fixture("shape=daemon serve=no");
-    let run = scratch.run("--ready-timeout 700ms --stop-timeout 500ms", &fixture);
-    run.outcome(SOON).expect(Ended::Status(124), "", "...\nerror: [..]\n...\n");
-    scratch.assert_dead(LIMIT);
+    for again in ["never", "on-failure:1"] {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture("shape=daemon serve=no");
+        let options = format!("--ready-timeout 700ms --stop-timeout 500ms --restart {again}");
+        let outcome = scratch.run(&options, &fixture).outcome(SOON);
+        outcome.expect(Ended::Status(124), "", "...\nerror: [..]\n...\n");
+        scratch.assert_dead(LIMIT);
+    }
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn a_crash_loop_backs_off_and_gives_up_with_the_reason_and_the_last_words() {
     assert!(gave_up["output"].to_string().contains("out-of-memory"), "{gave_up}");
     let error = &events(&outcome.stderr, "error")[0];
     assert!(error["hint"].is_string(), "{error}");
+    assert_eq!((&error["exit-code"], &error["kind"]), (&3.into(), &"not-running".into()), "{error}");
     let record = record(&scratch).unwrap();
     assert_eq!((&record["state"], &record["restarts"]), (&"crashed".into(), &2.into()), "{record}");
     scratch.assert_dead(LIMIT);
@@ -267,5 +268,30 @@ fn listening_for_events_ends_when_nobody_reads_them_any_more() {
     });
     assert_eq!(shell.stdout().lines().count(), 1, "{}", shell.stdout());
     run.stop();
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
+fn a_server_that_hangs_each_time_is_given_up_however_long_it_takes_to_see() {
+    let scratch = Scratch::new();
+    let hung = scratch.dir().join("hung");
+    let fixture = scratch.fixture(&format!("shape=alone cleanup=10 hung-while={}", hung.display()));
+    // Seen after 12 s: longer than a server has to be well for its failures to be forgotten.
+    let options = "--json --restart on-failure:1 --health-interval 2s --health-retries 3";
+    let run = scratch.run(options, &fixture);
+    let ready = |count| {
+        eventually(SOON, || match events(&run.stderr(), "ready").len() {
+            found if found == count => Ok(()),
+            _ => Err(run.stderr()),
+        });
+    };
+    ready(1);
+    kill(fixture.leader(), Signal::USR2);
+    ready(2);
+    std::fs::write(&hung, "").unwrap();
+    let outcome = run.outcome(SOON * 2);
+    assert_eq!(outcome.ended, Ended::Status(1), "given up is no success: {outcome}");
+    assert_eq!(starts(&fixture.notes()), 2, "{outcome}");
+    assert_eq!(events(&outcome.stderr, "error")[0]["exit-code"], 1, "{outcome}");
     scratch.assert_dead(LIMIT);
 }
