@@ -88,15 +88,15 @@ impl Follow<'_> {
                 return Ok(());
             }
             let processes = if live { self.processes() } else { Vec::new() };
-            let patience = match (printer.has_rest(), processes.is_empty()) {
-                (true, _) => Some(REST_OF_LINE),
+            let patience = match (printer.rest_since, processes.is_empty()) {
+                (Some(since), _) => Some(REST_OF_LINE.saturating_sub(since.elapsed())),
                 // Between the death of both and the end of the lock, or before a new run's record.
-                (false, true) => Some(Duration::from_millis(50)),
-                (false, false) => None,
+                (None, true) => Some(Duration::from_millis(50)),
+                (None, false) => None,
             };
-            let waited = Instant::now();
             self.watch.wait(&processes, patience);
-            if printer.has_rest() && waited.elapsed() >= REST_OF_LINE && printer.rest().is_err() {
+            let is_due = printer.rest_since.is_some_and(|since| since.elapsed() >= REST_OF_LINE);
+            if is_due && printer.rest().is_err() {
                 return Ok(());
             }
         }
@@ -116,26 +116,32 @@ struct Printer {
     colour: bool,
     /// What came of a line that has no end yet.
     rest: Vec<u8>,
+    /// Since when there is some. A progress bar goes on and on without an end.
+    rest_since: Option<Instant>,
 }
 
 impl Printer {
     fn new() -> Self {
-        Self { colour: Screen::stdout().has_colour(), rest: Vec::new() }
-    }
-
-    fn has_rest(&self) -> bool {
-        !self.rest.is_empty()
+        Self { colour: Screen::stdout().has_colour(), rest: Vec::new(), rest_since: None }
     }
 
     fn print(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.rest.extend_from_slice(bytes);
-        let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') else { return Ok(()) };
-        let lines: Vec<u8> = self.rest.drain(..=end).collect();
-        self.write(&lines)
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let (lines, rest) = bytes.split_at(end);
+        if !lines.is_empty() {
+            self.rest.extend_from_slice(lines);
+            self.rest()?;
+        }
+        self.rest.extend_from_slice(rest);
+        if !rest.is_empty() {
+            self.rest_since.get_or_insert_with(Instant::now);
+        }
+        Ok(())
     }
 
-    /// Prints the beginning of a line as it is.
+    /// Prints what there is, the beginning of a line as it is.
     fn rest(&mut self) -> io::Result<()> {
+        self.rest_since = None;
         let rest = std::mem::take(&mut self.rest);
         self.write(&rest)
     }

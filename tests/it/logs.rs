@@ -128,6 +128,15 @@ fn a_line_without_an_end_is_shown_soon() {
 }
 
 #[test]
+fn a_progress_bar_is_shown_while_it_moves() {
+    let scratch = Scratch::new();
+    let bar = "while :; do n=$((n + 1)); printf '\\r %s%%' $n; sleep 0.03; done";
+    let _run = script(&scratch, bar);
+    let follow = Running::spawn(scratch.devrun(["logs", "-f", "-n", "0"]));
+    shows(&follow, "%");
+}
+
+#[test]
 fn a_time_selects_the_younger_output() {
     let scratch = Scratch::new();
     let mut run = script(&scratch, "echo old line; read go; echo young line; exec sleep 600");
