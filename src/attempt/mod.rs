@@ -8,6 +8,7 @@ mod snapshots;
 
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -137,16 +138,19 @@ impl<'a> Attempt<'a> {
     ) -> End {
         let seen = Cell::new(Seen::NothingListens);
         let listened = Cell::new(false);
-        let mut readiness = std::pin::pin!(ready::wait(self.target(), |now| {
+        let mut readiness = std::pin::pin!(Some(ready::wait(self.target(), |now| {
             listened.set(listened.get() || !matches!(now, Seen::NothingListens | Seen::NoSign));
             seen.set(now);
-        }));
+        })));
         self.hear_early(stops, say);
         let deadline = self.plan.ready_timeout.and_then(|limit| self.started.checked_add(limit));
         let mut waiting = self.started + WAITING;
         loop {
             let starting = matches!(self.state, State::Starting { .. });
             let up = matches!(self.state, State::Starting { .. } | State::Ready { .. });
+            if !starting {
+                readiness.set(None); // and with it the lines that nobody takes
+            }
             let input = tokio::select! {
                 biased;
                 event = self.tree.next() => self.tree_event(event, say),
@@ -154,7 +158,7 @@ impl<'a> Attempt<'a> {
                 typed = self.terminal.typed() => self.typed(typed),
                 () = self.serving.look_again(), if up => self.look_who_serves(),
                 change = Health::next(&mut self.health), if up => Some(self.health_changed(change)),
-                answer = &mut readiness, if starting => Some(self.readiness(answer)),
+                answer = of(readiness.as_mut()), if starting => Some(self.readiness(answer)),
                 () = at(deadline), if starting => Some(Input::ReadyTimedOut),
                 () = at(Some(waiting)), if starting => {
                     say(Event::Waiting { ms: self.age_ms(), seen: seen.get() });
@@ -192,6 +196,14 @@ impl<'a> Attempt<'a> {
 
     fn age_ms(&self) -> u64 {
         self.started.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
+    }
+}
+
+/// What comes of it; nothing ever without it.
+async fn of<F: Future>(future: Pin<&mut Option<F>>) -> F::Output {
+    match future.as_pin_mut() {
+        Some(future) => future.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::broadcast;
 
 use super::keep::{Keep, Writer};
 use super::patience::{self, Writes};
@@ -55,7 +55,7 @@ impl PassOn {
     pub(crate) fn start(
         routes: impl IntoIterator<Item = Route>,
         log: Option<Log>,
-        lines: Option<UnboundedSender<String>>,
+        lines: Option<broadcast::Sender<String>>,
         warn: impl FnOnce(io::Error) + Send + 'static,
     ) -> io::Result<Self> {
         let bell = Bell::new()?;
@@ -71,7 +71,7 @@ impl PassOn {
     fn spawn(
         &mut self,
         route: Route,
-        lines: Option<UnboundedSender<String>>,
+        lines: Option<broadcast::Sender<String>>,
         end: Sender<()>,
     ) -> io::Result<()> {
         let (keep, bell) = (self.keep.clone(), self.bell.clone());
@@ -162,12 +162,12 @@ fn pass(route: &Route, bell: &Bell, keep: &Keep, writes: &Writes, mut lines: Opt
 
 /// Cuts a stream into lines.
 struct Lines {
-    to: UnboundedSender<String>,
+    to: broadcast::Sender<String>,
     partial: Vec<u8>,
 }
 
 impl Lines {
-    fn new(to: UnboundedSender<String>) -> Self {
+    fn new(to: broadcast::Sender<String>) -> Self {
         Self { to, partial: Vec::new() }
     }
 

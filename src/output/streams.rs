@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::broadcast;
 
 use super::{Log, PassOn, Route};
 
@@ -12,28 +12,33 @@ use super::{Log, PassOn, Route};
 /// long the disk.
 const DRAIN: Duration = Duration::from_millis(200);
 
+/// So many lines wait for whoever looks at them. Of more the oldest are dropped: what a burst of output ends with is
+/// likelier the sign that is waited for than what it began with.
+const LINES: usize = 4096;
+
 /// The command's output on its way through us, where it does not go straight to the terminal.
 #[derive(Debug)]
 pub(crate) struct Streams {
     passing: PassOn,
     /// The lines said, if they were asked for.
-    pub(crate) lines: Option<UnboundedReceiver<String>>,
+    pub(crate) lines: Option<broadcast::Receiver<String>>,
 }
 
 impl Streams {
     /// Starts threads that pass on what comes. Without a log file none is kept; a log that fails is said in the
     /// trace.
     pub(crate) fn start(log: Option<PathBuf>, wants_lines: bool, routes: Vec<Route>) -> io::Result<Self> {
-        let (sender, receiver) = unbounded_channel();
+        let lines = wants_lines.then(|| broadcast::channel(LINES));
+        let (sender, lines) = lines.unzip();
         let log = log.and_then(|path| {
             Log::open(&path)
                 .inspect_err(|error| tracing::warn!(target: "devrun::output", %error, "no log is kept"))
                 .ok()
         });
-        let passing = PassOn::start(routes, log, wants_lines.then_some(sender), |error| {
+        let passing = PassOn::start(routes, log, sender, |error| {
             tracing::warn!(target: "devrun::output", %error, "output is missing in the log");
         })?;
-        Ok(Self { passing, lines: wants_lines.then_some(receiver) })
+        Ok(Self { passing, lines })
     }
 
     /// Passes on what is in the pipes; false as long as the reader of one of our own streams does not read.

@@ -35,7 +35,7 @@ fn both_streams_arrive_whole_apart_and_in_the_log() {
     let ((mut out, to_out), (mut err, to_err)) = (pipe(), pipe());
     let routes =
         vec![route(child.stdout.take().unwrap(), to_out), route(child.stderr.take().unwrap(), to_err)];
-    let (lines_to, mut lines) = tokio::sync::mpsc::unbounded_channel();
+    let (lines_to, mut lines) = tokio::sync::broadcast::channel(1 << 18);
     let mut passing =
         PassOn::start(routes, Some(Log::open(&path).unwrap()), Some(lines_to), |error| panic!("{error}"))
             .unwrap();

@@ -367,7 +367,7 @@ fn a_url_on_the_port_that_was_wished_for_means_the_server_wherever_it_is() {
 #[test]
 fn a_line_of_the_output_can_be_the_sign() {
     let (listener, port) = bind("127.0.0.1:0");
-    let (to, lines) = tokio::sync::mpsc::unbounded_channel();
+    let (to, lines) = tokio::sync::broadcast::channel(16);
     for line in ["compiling", "ready in 12 ms", "more"] {
         to.send(line.to_string()).unwrap();
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 use reqwest::Url;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::probe::{self, Question, Reply};
 use super::watch::Watch;
@@ -41,7 +41,7 @@ pub(crate) struct Target {
     pub(crate) check: ReadyCheck,
     pub(crate) members: Members,
     /// The lines of the output, for `ReadyCheck::Log`.
-    pub(crate) lines: Option<UnboundedReceiver<String>>,
+    pub(crate) lines: Option<broadcast::Receiver<String>>,
 }
 
 /// It is ready.
@@ -140,13 +140,18 @@ async fn await_url(url: &Url, port: Port, mut tell: impl FnMut(Seen)) -> Result<
     Ok(Answer::assumed(port))
 }
 
-async fn await_line(pattern: &str, lines: Option<UnboundedReceiver<String>>) -> Result<(), NotReady> {
+async fn await_line(pattern: &str, lines: Option<broadcast::Receiver<String>>) -> Result<(), NotReady> {
     let regex = Regex::new(pattern)
         .map_err(|error| impossible(format!("the pattern {pattern:?} is wrong: {error}")))?;
     let mut lines = lines.ok_or_else(|| impossible("the output is not read".to_string()))?;
-    while let Some(line) = lines.recv().await {
-        if regex.is_match(&line) {
-            return Ok(());
+    loop {
+        match lines.recv().await {
+            Ok(line) if regex.is_match(&line) => return Ok(()),
+            Ok(_) => {}
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(target: "devrun::ready", missed, "lines came faster than they could be looked at");
+            }
+            Err(RecvError::Closed) => break,
         }
     }
     // The output ended. What that means is for those to say who see the command's end.

@@ -80,6 +80,35 @@ fn of_a_flood_the_log_has_the_end_and_says_what_it_left_out() {
 }
 
 #[test]
+fn a_flood_on_which_readiness_waits_fills_no_memory_also_while_it_is_being_stopped() {
+    let scratch = Scratch::new();
+    let flood = "trap '' TERM; while :; do yes 'a line like others' | head -n 100000; done";
+    let args = ["--ready", "log:never", "--stop-timeout", "1m", "--", "sh", "-c", flood];
+    let mut command = scratch.devrun(args);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut run = command.spawn().unwrap();
+    let figure = |file: &str, key: &str| -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/{file}", run.id())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("{text}"));
+        line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().unwrap()
+    };
+    let reads = |bytes: u64| {
+        let until = figure("io", "rchar") + bytes;
+        eventually(SOON * 3, || match (figure("io", "rchar"), figure("status", "VmRSS")) {
+            (_, kb) if kb > 64 * 1024 => panic!("{kb} kB"),
+            (read, kb) if read < until => Err(format!("{read} of {until} bytes, {kb} kB")),
+            _ => Ok(()),
+        });
+    };
+    reads(10_000_000);
+    kill(run.id(), Signal::TERM);
+    reads(50_000_000);
+    kill(run.id(), Signal::KILL);
+    run.wait().unwrap();
+    scratch.assert_dead(LIMIT);
+}
+
+#[test]
 fn a_reader_that_leaves_is_seen_by_the_command_and_nothing_panics() {
     let scratch = Scratch::new();
     let mut shell = scratch.command("bash");
