@@ -81,9 +81,9 @@ fn not_ready(facts: &Facts) -> Error {
         (_, Seen::NothingListens | Seen::NoSign) => error.cause("none of its processes listens").hint(format!(
             "let the command listen on $PORT ({port}), or give it more time with --ready-timeout"
         )),
-        (_, Seen::NoAnswer) => error
-            .cause(format!("it listens on port {port} and does not answer"))
-            .hint("devrun --ready tcp ..."),
+        (_, Seen::NoAnswer) => {
+            error.cause(facts.seen.in_words()).hint("devrun --ready tcp ...")
+        }
         (_, Seen::Status(status)) => error
             .cause(format!("it answers with status {status}"))
             .hint("name a path that answers with a page: devrun --ready /path ..."),
@@ -108,5 +108,37 @@ fn told_by_output(error: Error, diagnosis: &Diagnosis, port: Port) -> Error {
         Diagnosis::Question(line) => error
             .cause(format!("it asks: {line}"))
             .hint("answer it in a terminal: run the command without devrun once"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Facts as Project;
+
+    #[test]
+    fn no_port_is_named_that_is_not_known_to_listen() {
+        let request = crate::plan::Request { command: vec!["x".into()], ..Default::default() };
+        let plan = crate::plan::make(request, &Project { cwd: "/p".into(), ..Project::default() }).unwrap();
+        let facts = Facts {
+            plan: &plan,
+            port: Port::new(4100).unwrap(),
+            cause: Some(&StopCause::ReadyTimeout),
+            exit: Exit::Code(0),
+            early: Early {
+                was_ready: false,
+                was_stopped: true,
+                listened: true,
+                said_in_use: false,
+                stranger_listens: false,
+                had_reservation: true,
+            },
+            seen: Seen::NoAnswer,
+            why: None,
+            guard_lost: false,
+            left: &[],
+            diagnosis: None,
+        };
+        assert_eq!(error(&facts).unwrap().why().as_deref(), Some("it listens and does not answer"));
     }
 }

@@ -45,7 +45,7 @@ fn not_ready_on_what_is_no_answer() {
         ("status=503", "", "it answers with status 503"),
         ("status=426", "", "it answers with status 426"),
         ("serve=garbage", "", "it answers, but not in HTTP"),
-        ("serve=mute", "", "it listens on port"),
+        ("serve=mute", "", "it listens and does not answer"),
         (
             "status=404 print=started",
             "--ready log:server.started",
