@@ -91,12 +91,29 @@ pub(crate) fn acquire(
     wish: &PortWish,
     last: Option<&PortSet>,
 ) -> Result<Leases, Error> {
-    let system = ports::reserved_ports();
-    let system = System::parse(&system.0, &system.1);
-    let from = Source { registry, id, system: &system };
+    get(wish, last, &Source { registry, id, system: &system(), writes: true })
+}
+
+/// The same to see which they would be: nothing is written down, and no file is made.
+#[cfg(feature = "cli")]
+pub(crate) fn would_acquire(
+    registry: Option<&Registry>,
+    id: &ServerId,
+    wish: &PortWish,
+    last: Option<&PortSet>,
+) -> Result<Leases, Error> {
+    get(wish, last, &Source { registry, id, system: &system(), writes: false })
+}
+
+fn system() -> System {
+    let (ephemeral, reserved) = ports::reserved_ports();
+    System::parse(&ephemeral, &reserved)
+}
+
+fn get(wish: &PortWish, last: Option<&PortSet>, from: &Source) -> Result<Leases, Error> {
     let (main, busy) = match wish.wanted {
         // The devrun around this one has both already, and holds them longer.
-        Some(wanted) if wanted.by == WantedBy::OuterDevrun && is_leased(registry, wanted.port) => {
+        Some(wanted) if wanted.by == WantedBy::OuterDevrun && is_leased(from.registry, wanted.port) => {
             (Lease { port: wanted.port, lock: None, reservation: None }, None)
         }
         _ => from.main(wish, last.map(|ports| ports.main))?,
@@ -106,7 +123,8 @@ pub(crate) fn acquire(
         let last =
             last.and_then(|ports| ports.extra.iter().find(|(name, _)| *name == wanted.name)).map(|(_, p)| *p);
         let taken: Vec<Port> = extra.iter().map(|(_, lease)| lease.port).chain([main.port]).collect();
-        let search = Search { wanted: None, last, derived: main.port, range: &wish.range, system: &system };
+        let search =
+            Search { wanted: None, last, derived: main.port, range: &wish.range, system: from.system };
         extra.push((wanted.name.clone(), from.first_free(&search, &taken)?));
     }
     Ok(Leases { main, extra, busy })
@@ -117,6 +135,8 @@ struct Source<'a> {
     registry: Option<&'a Registry>,
     id: &'a ServerId,
     system: &'a System,
+    /// Whether it is written down whose the ports are.
+    writes: bool,
 }
 
 impl Source<'_> {
@@ -163,7 +183,8 @@ impl Source<'_> {
     /// The port, if nobody has it.
     fn take(&self, port: Port) -> Result<Option<Lease>, Error> {
         // A file that can't be locked costs the lease and not the run: the reservation stands.
-        let lock = match self.registry.map(|registry| lock_port(registry, port)) {
+        let access = if self.writes { Access::Write } else { Access::Read };
+        let lock = match self.registry.map(|registry| lock_port(registry, port, access)) {
             Some(Ok(Some(file))) => Some(file),
             Some(Ok(None)) => return Ok(None),
             Some(Err(_)) | None => None,
@@ -171,10 +192,11 @@ impl Source<'_> {
         if ports::is_listened_on(port.get()) {
             return Ok(None);
         }
-        match reserve(port, lock.is_some()) {
+        match reserve(port, lock.is_some() || !self.writes) {
             Ok(socket) => {
                 // Not before it is had: nobody frees a port that no record has. On a full disk it is leased all the same.
-                if let Some(Err(error)) = lock.as_ref().map(|file| write_owner(file, self.id)) {
+                let written = lock.as_ref().filter(|_| self.writes).map(|file| write_owner(file, self.id));
+                if let Some(Err(error)) = written {
                     tracing::warn!(target: "devrun::ports", %error, %port, "whose it is could not be written");
                 }
                 Ok(Some(Lease { port, lock, reservation: ports::CAN_RESERVE.then_some(socket) }))
@@ -212,8 +234,8 @@ fn is_leased(registry: Option<&Registry>, port: Port) -> bool {
 }
 
 /// Locks the file of the port; `None` if another run has it.
-fn lock_port(registry: &Registry, port: Port) -> io::Result<Option<File>> {
-    let file = files::open_regular(&registry.port_file(port), Access::Write)?;
+fn lock_port(registry: &Registry, port: Port, access: Access) -> io::Result<Option<File>> {
+    let file = files::open_regular(&registry.port_file(port), access)?;
     Ok(lock::try_lock(&file)?.then_some(file))
 }
 

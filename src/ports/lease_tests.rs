@@ -177,7 +177,7 @@ fn two_thousand_owned_ports_are_passed_by_soon_and_its_own_is_found_without_a_re
     }
     let free = |number| {
         let id = id(number);
-        let from = Source { registry: Some(&registry), id: &id, system: &system };
+        let from = Source { registry: Some(&registry), id: &id, system: &system, writes: true };
         let (last, derived) = (None, Port::new(29_000).unwrap());
         let search = Search { wanted: None, last, derived, range: &wide, system: &system };
         let mut found = 0;

@@ -5,4 +5,6 @@ mod choice;
 mod holder;
 mod lease;
 
+#[cfg(feature = "cli")]
+pub(crate) use lease::would_acquire;
 pub(crate) use lease::{Leases, acquire, taken};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use crate::support::{Ended, LIMIT, Outcome, Running, Scratch};
+use crate::support::{Ended, LIMIT, Outcome, Running, Scratch, hold};
 
 /// Four trials, each of which may take ten seconds where something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -53,6 +53,30 @@ fn it_says_how_the_projects_server_gets_its_port() {
     assert!(checks["project"].1.contains("shop: npm run dev"), "{outcome}");
     assert!(checks["server"].1.contains("vite gets its port as `--port"), "{outcome}");
     assert_eq!(checks["port"].0, "ok", "{outcome}");
+}
+
+#[test]
+fn it_names_the_port_that_the_server_had_and_takes_none() {
+    let scratch = Scratch::new();
+    scratch.package_json(&[("dev", scratch.fixture("shape=alone").line())]);
+    let port = |outcome: &Outcome| checks(outcome)["port"].1.clone();
+    let fresh = doctor(&scratch, &["--json"]);
+    let ports = scratch.state().join("ports");
+    let left = || fs::read_dir(&ports).map_or(0, |found| found.flatten().count());
+    assert_eq!(left(), 0, "{fresh}");
+    let first: u16 = port(&fresh).split(',').next().unwrap().parse().unwrap();
+    // While another has that port, the server gets the next.
+    let held = hold("127.0.0.1", first);
+    let mut run = Running::spawn(scratch.devrun(["--ready", "tcp"]));
+    let had = run.ready().port;
+    assert_ne!(had, first);
+    run.stop();
+    drop(held);
+    let before = left();
+    let outcome = doctor(&scratch, &["--json"]);
+    assert!(port(&outcome).starts_with(&had.to_string()), "{had} in {outcome}");
+    assert_eq!(left(), before);
+    scratch.assert_dead(LIMIT);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::Check;
 use crate::plan::frameworks::Role;
 use crate::plan::{self, Facts, Plan, Port, PortSet, Request, Sources};
 use crate::ports;
-use crate::registry::Registry;
+use crate::registry::{Record, Registry};
 use crate::sys;
 
 /// In the order in which they are told.
@@ -72,7 +72,9 @@ fn project() -> Vec<Check> {
         found.push(injection(&plan, running.port));
         return found;
     }
-    match ports::acquire(registry.as_ref(), &plan.id, &plan.ports, None) {
+    let last = registry.as_ref().and_then(|registry| registry.read(&plan.id).ok()?);
+    let last = last.as_ref().map(Record::ports);
+    match ports::would_acquire(registry.as_ref(), &plan.id, &plan.ports, last.as_ref()) {
         Ok(leases) => {
             let port = leases.main.port();
             let text = match (&leases.busy, leases.main.is_reserved()) {
