@@ -30,7 +30,7 @@ _devrun() {
     case "$COMP_CWORD $verb $cur" in
         [01]" "* | *" "*" -"*) _devrun_options "$@" ;;
         *" status "* | *" start "* | *" stop "* | *" restart "* | *" open "* | *" logs "* | *" wait "* | \
-            *" url "* | *" clean "*)
+            *" url "* | *" events "* | *" clean "*)
             head="${cur%"$2"}"
             [[ -z "$2" || "$head" != "$cur" ]] || head=""
             COMPREPLY=()
@@ -52,7 +52,7 @@ _devrun() {
         clean* | *" -n" | *" --lines" | *" --since" | *" --timeout") verb="" ;;
     esac
     case "$verb" in
-        status|start|stop|restart|open|logs|wait|url|clean)
+        status|start|stop|restart|open|logs|wait|url|events|clean)
             if (( CURRENT > 2 )) && [[ "$words[CURRENT]" != -* ]]; then
                 names=("${(@f)$("$words[1]" __names "$verb" 2>/dev/null)}")
                 compadd -a names
@@ -64,7 +64,7 @@ _devrun() {
 "#;
 
 const FISH: &str = r#"
-for verb in status start stop restart open logs wait url
+for verb in status start stop restart open logs wait url events
     complete -c devrun -n "__fish_seen_subcommand_from $verb" -f -a "(devrun __names $verb 2>/dev/null)"
 end
 complete -c devrun -n "__fish_seen_subcommand_from clean" -l forget -x -a "(devrun __names clean 2>/dev/null)"
@@ -121,6 +121,27 @@ pub(crate) fn names(verb: &str) -> Result<ExitCode, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_verb_that_takes_a_name_asks_for_names_in_each_shell() {
+        let grammar = super::super::args::Cli::command();
+        let takes_name = |verb: &&clap::Command| {
+            verb.get_positionals().any(|arg| matches!(arg.get_id().as_str(), "name" | "names"))
+        };
+        let verbs: Vec<_> =
+            grammar.get_subcommands().filter(takes_name).map(clap::Command::get_name).collect();
+        assert!(verbs.len() > 8, "{verbs:?}");
+        let list = |script: &str, begin: &str, end: char| {
+            let list = script.split(begin).nth(1).unwrap().split(end).next().unwrap();
+            list.split([' ', '|']).map(str::to_string).collect::<Vec<_>>()
+        };
+        let (zsh, fish) = (list(ZSH, "case \"$verb\" in\n", ')'), list(FISH, "for verb in ", '\n'));
+        for verb in verbs {
+            assert!(BASH.contains(&format!("*\" {verb} \"*")), "bash: {verb}");
+            assert!(zsh.iter().any(|word| word == verb), "zsh: {verb} in {zsh:?}");
+            assert!(fish.iter().any(|word| word == verb), "fish: {verb} in {fish:?}");
+        }
+    }
 
     #[test]
     fn the_scripts_of_bash_and_zsh_ask_for_names_first() {
