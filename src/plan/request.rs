@@ -98,6 +98,8 @@ pub(crate) const KEYS_OF_SERVER: &[&str] = &[
 impl Request {
     /// These wishes, and where there is none those of `lower`.
     pub(crate) fn over(self, lower: Request) -> Request {
+        // Who names what to spare wants something spared.
+        let spares = !self.spare.is_empty();
         let longer = |list: Vec<OsString>, other| if list.is_empty() { other } else { list };
         Request {
             command: longer(self.command, lower.command),
@@ -114,7 +116,7 @@ impl Request {
             stop_signal: self.stop_signal.or(lower.stop_signal),
             stop_timeout: self.stop_timeout.or(lower.stop_timeout),
             spare: if self.spare.is_empty() { lower.spare } else { self.spare },
-            kill_all: self.kill_all.or(lower.kill_all),
+            kill_all: self.kill_all.or(lower.kill_all.filter(|_| !spares)),
             owner: self.owner.or(lower.owner),
             then: self.then.or(lower.then),
             detach: self.detach.or(lower.detach),
@@ -224,6 +226,19 @@ mod tests {
             assert_eq!(Request::default().over(one.clone()), one, "{key}");
             assert_eq!(one.clone().over(Request::default()), one, "{key}");
         }
+    }
+
+    #[test]
+    fn a_nearer_wish_to_spare_beats_a_farther_one_to_kill_all() {
+        let wish = |key: &str, text: &str| {
+            let mut one = Request::default();
+            one.set(key, text).unwrap();
+            one
+        };
+        let (spare, all) = (wish("spare", "adb"), wish("kill-all", "true"));
+        assert_eq!(spare.clone().over(all.clone()).kill_all, None);
+        assert_eq!(all.clone().over(spare).kill_all, Some(true));
+        assert_eq!(Request::default().over(all).kill_all, Some(true));
     }
 
     #[test]
