@@ -14,6 +14,7 @@ use crate::error::{Error, Kind};
 use crate::event::StopCause;
 use crate::owner;
 use crate::plan::{CommandLine, Owner};
+use crate::sys::files::stranger;
 use crate::sys::{self, SpawnError};
 
 /// The file to execute for `program`: from PATH, else from a `node_modules/.bin` of this folder or one above it.
@@ -34,19 +35,19 @@ pub(crate) fn find_program(program: &OsStr, path: Option<&OsStr>, cwd: &Path) ->
             Err(error) => Error::new(Kind::NotFound, format!("{shown} was not found")).source(error),
         });
     }
-    for bin in local_bins(cwd) {
-        if let Ok(found) = which::which_in(program, Some(&bin), cwd) {
-            return Ok(found);
-        }
-    }
+    let refused = match local_program(program, cwd) {
+        Ok(found) => return Ok(found),
+        Err(refused) => refused,
+    };
     let folders: Vec<PathBuf> = path.map(|p| std::env::split_paths(p).collect()).unwrap_or_default();
     if let Some(file) = folders.iter().map(|f| f.join(program)).find(|f| f.is_file()) {
         let file = file.display();
         return Err(not_executable(&shown, &format!("{file} has no permission to be executed"))
             .hint(format!("chmod +x {file}")));
     }
-    let error = Error::new(Kind::NotFound, format!("{shown} was not found"))
-        .cause("no folder of PATH and no node_modules/.bin holds a program of that name");
+    let nowhere = || "no folder of PATH and no node_modules/.bin holds a program of that name".to_string();
+    let error =
+        Error::new(Kind::NotFound, format!("{shown} was not found")).cause(refused.unwrap_or_else(nowhere));
     Err(match nearest(&shown, folders.into_iter().chain(local_bins(cwd))) {
         Some(name) => error.hint(format!("did you mean `{name}`?")),
         None if cwd.join("package.json").is_file() => error.hint("npm install"),
@@ -54,9 +55,35 @@ pub(crate) fn find_program(program: &OsStr, path: Option<&OsStr>, cwd: &Path) ->
     })
 }
 
-/// Every `node_modules/.bin` of this folder and of those above it, whether it is there or not.
+/// The program from a `node_modules/.bin` of this folder or of one above it; else why one that is there is not used.
+pub(crate) fn local_program(program: &OsStr, cwd: &Path) -> Result<PathBuf, Option<String>> {
+    let mut refused = None;
+    for bin in bins(cwd) {
+        let Ok(found) = which::which_in(program, Some(&bin), cwd) else { continue };
+        match stranger_of(&bin, cwd).or_else(|| stranger(&found, cwd)) {
+            None => return Ok(found),
+            Some(owner) => {
+                let why = format!("{} is ignored: it belongs to {owner}", found.display());
+                refused.get_or_insert(why);
+            }
+        }
+    }
+    Err(refused)
+}
+
+/// Every `node_modules/.bin` of this folder and of those above it, whether it is there or not, but for those that
+/// somebody else has put above it.
 pub(crate) fn local_bins(cwd: &Path) -> impl Iterator<Item = PathBuf> {
+    bins(cwd).filter(move |bin| stranger_of(bin, cwd).is_none())
+}
+
+fn bins(cwd: &Path) -> impl Iterator<Item = PathBuf> {
     cwd.ancestors().map(|folder| folder.join("node_modules").join(".bin"))
+}
+
+/// Who has put this `node_modules/.bin` there, if that is somebody else.
+fn stranger_of(bin: &Path, cwd: &Path) -> Option<String> {
+    stranger(bin.parent()?, cwd).or_else(|| stranger(bin, cwd))
 }
 
 fn not_executable(shown: &str, why: &str) -> Error {

@@ -88,11 +88,10 @@ fn plan_for(args: &[OsString], style: &mut Style) -> Result<Plan, Error> {
 
 /// The project's own Tauri command line, else cargo's.
 fn command_line(here: &Path) -> Result<Vec<OsString>, Error> {
-    let local = spawn::local_bins(here).find_map(|bin| which::which_in("tauri", Some(bin), here).ok());
-    match local {
-        Some(program) => Ok(vec![program.into()]),
-        None if which::which("cargo-tauri").is_ok() => Ok(vec!["cargo".into(), "tauri".into()]),
-        None => Err(Error::new(Kind::NotFound, "Tauri's command line was not found")
+    match spawn::local_program("tauri".as_ref(), here) {
+        Ok(program) => Ok(vec![program.into()]),
+        Err(_) if which::which("cargo-tauri").is_ok() => Ok(vec!["cargo".into(), "tauri".into()]),
+        Err(_) => Err(Error::new(Kind::NotFound, "Tauri's command line was not found")
             .cause("no node_modules/.bin holds `tauri`, and there is no cargo-tauri")
             .hint("npm install --save-dev @tauri-apps/cli")),
     }

@@ -1,6 +1,7 @@
 //! What is so around a run: folder, project files, environment. The only part of a plan that reads the machine;
 //! it decides nothing.
 
+mod files;
 mod shell;
 pub(crate) mod tauri;
 
@@ -10,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use self::files::{Project, canonical};
 use super::request::Request;
 use super::{Wanted, config};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 
 /// What was found.
 #[derive(Debug, Clone, Default)]
@@ -84,8 +86,9 @@ impl Facts {
         };
         let asked = request.cwd.as_ref().or(settings.cwd.as_ref());
         let mut cwd = canonical(asked.map_or(Path::new("."), PathBuf::as_path))?;
+        let mut notes = Vec::new();
         if sources == Sources::All {
-            let (found, base) = file_settings(&cwd)?;
+            let (found, base) = Project::new(&cwd, &mut notes).settings()?;
             if asked.is_none()
                 && let (Some(to), Some(base)) = (&found.cwd, base)
             {
@@ -97,15 +100,10 @@ impl Facts {
             // The outer devrun has the same files and variables, and does these already.
             (settings.then, settings.detach, settings.open) = (None, None, None);
         }
-        let package = up(&cwd, "package.json").map(|(dir, text)| Package::read(dir, &text));
-        let notes = package.iter().filter_map(|package| {
-            let why = package.damaged.as_ref()?;
-            Some(format!(
-                "{} can't be read and is ignored: {why}",
-                package.dir.join("package.json").display()
-            ))
-        });
-        let mut notes: Vec<String> = notes.collect();
+        let mut project = Project::new(&cwd, &mut notes);
+        let package = project.up("package.json").map(|(dir, text)| Package::read(dir, &text));
+        let cargo = project.up("Cargo.toml").map(|(_, text)| cargo_name(&text));
+        notes.extend(package.iter().filter_map(Package::damage));
         let tauri = match sources {
             Sources::All => tauri::wanted(&cwd, &env).unwrap_or_else(|error| {
                 notes.push(error.to_string());
@@ -119,7 +117,7 @@ impl Facts {
         Ok(Facts {
             notes,
             tauri,
-            cargo: up(&cwd, "Cargo.toml").map(|(_, text)| cargo_name(&text)),
+            cargo,
             branch: git.branch,
             is_worktree: git.is_worktree,
             package,
@@ -154,6 +152,11 @@ impl Package {
         }
     }
 
+    fn damage(&self) -> Option<String> {
+        let why = self.damaged.as_ref()?;
+        Some(format!("{} can't be read and is ignored: {why}", self.dir.join("package.json").display()))
+    }
+
     fn from_value(empty: Package, value: &Value) -> Package {
         let text = |value: &Value| value.as_str().map(str::to_string);
         let scripts = value["scripts"].as_object().into_iter().flatten();
@@ -165,51 +168,6 @@ impl Package {
             ..empty
         }
     }
-}
-
-/// The folder, canonical; an error that tells a deleted one from one that was never there.
-fn canonical(path: &Path) -> Result<PathBuf, Error> {
-    match path.canonicalize() {
-        Ok(path) if path.is_dir() => Ok(path),
-        Ok(path) => Err(Error::new(Kind::Usage, format!("{} is not a folder", path.display()))),
-        Err(error) if path == Path::new(".") => Err(Error::new(Kind::Usage, "the current folder is gone")
-            .source(error)
-            .hint("cd to a folder that exists")),
-        Err(error) => {
-            Err(Error::new(Kind::Usage, format!("cannot use the folder {}", path.display())).source(error))
-        }
-    }
-}
-
-/// Settings of files, `devrun.toml` before `package.json`, and the folder that a relative `cwd` in them starts from.
-fn file_settings(cwd: &Path) -> Result<(Request, Option<PathBuf>), Error> {
-    let mut settings = Request::default();
-    let mut base = None;
-    if let Some((dir, text)) = up(cwd, "devrun.toml") {
-        settings = config::from_toml(&dir.join("devrun.toml"), &text)?;
-        base = settings.cwd.is_some().then_some(dir);
-    }
-    if let Some((dir, text)) = up(cwd, "package.json")
-        && let Ok(value) = serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}'))
-        && !value["devrun"].is_null()
-    {
-        settings = settings.over(config::from_package(&dir.join("package.json"), &text, &value["devrun"])?);
-        base = base.or(settings.cwd.is_some().then_some(dir));
-    }
-    Ok((settings, base))
-}
-
-/// The nearest file of this name, here or above, within the repository; with the folder it is in.
-fn up(from: &Path, name: &str) -> Option<(PathBuf, String)> {
-    for dir in from.ancestors() {
-        if let Ok(bytes) = std::fs::read(dir.join(name)) {
-            return Some((dir.to_path_buf(), String::from_utf8_lossy(&bytes).into_owned()));
-        }
-        if dir.join(".git").exists() {
-            return None;
-        }
-    }
-    None
 }
 
 /// By the `packageManager` field, else by the lock file here or above.

@@ -61,3 +61,4 @@ mod upgrade;
 mod verbs;
 mod verbs_between;
 mod who;
+mod whose_files;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::sys::files::stranger;
+
 /// The user has chosen a shell, of which it can't be told what program it is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unclear;
@@ -44,6 +46,7 @@ fn files(env: &BTreeMap<String, String>, cwd: &Path) -> Vec<PathBuf> {
         dirs.truncate(top + 1);
     }
     let text = |dir: &Path| std::fs::read_to_string(dir.join("package.json"));
+    dirs.retain(|dir| ["package.json", ".npmrc"].iter().all(|name| stranger(&dir.join(name), cwd).is_none()));
     let packages = dirs.into_iter().filter_map(|dir| Some((dir, text(dir).ok()?))).enumerate();
     let counts = packages.filter(|(above, (dir, package))| {
         *above == 0 || package.contains("\"workspaces\"") || dir.join("pnpm-workspace.yaml").exists()

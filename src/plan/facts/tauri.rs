@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::error::{Error, Kind};
 use crate::plan::tauri::{Arguments, Tauri, merge, parse};
 use crate::plan::{Wanted, WantedBy};
+use crate::sys::files::stranger;
 
 /// Set by Tauri 2 and 1 for the commands that they start.
 const STARTED_BY: [&str; 2] = ["TAURI_ENV_PLATFORM", "TAURI_PLATFORM"];
@@ -31,11 +32,12 @@ pub(crate) fn wanted(cwd: &Path, env: &BTreeMap<String, String>) -> Result<Optio
 pub(crate) fn find(cwd: &Path) -> Result<Option<Tauri>, Error> {
     for folder in cwd.ancestors() {
         for dir in [folder.join("src-tauri"), folder.to_path_buf()] {
-            if let Some(mut config) = first(&dir, &["tauri.conf.json", "tauri.conf.json5", "Tauri.toml"])? {
+            let names = ["tauri.conf.json", "tauri.conf.json5", "Tauri.toml"];
+            if let Some(mut config) = first(cwd, &dir, &names)? {
                 let os = std::env::consts::OS;
                 let names = ["conf.json", "conf.json5"].map(|ending| format!("tauri.{os}.{ending}"));
                 let [json, json5] = &names;
-                if let Some(patch) = first(&dir, &[json, json5, &format!("Tauri.{os}.toml")])? {
+                if let Some(patch) = first(cwd, &dir, &[json, json5, &format!("Tauri.{os}.toml")])? {
                     merge(&mut config, &patch);
                 }
                 return Ok(Some(Tauri { dir, config }));
@@ -61,9 +63,13 @@ pub(crate) fn apply(cwd: &Path, tauri: &mut Tauri, args: &mut Arguments) -> Resu
     Ok(())
 }
 
-/// The first of these files that exists.
-fn first(dir: &Path, names: &[&str]) -> Result<Option<Value>, Error> {
-    names.iter().find_map(|name| read(&dir.join(name)).transpose()).transpose()
+/// The first of these files that exists. An error if somebody else put it above the project: Tauri may well read it.
+fn first(cwd: &Path, dir: &Path, names: &[&str]) -> Result<Option<Value>, Error> {
+    let own = |path: &Path| match stranger(path, cwd) {
+        Some(owner) => Err(unreadable(&path.display().to_string(), &format!("it belongs to {owner}"))),
+        None => read(path),
+    };
+    names.iter().find_map(|name| own(&dir.join(name)).transpose()).transpose()
 }
 
 fn read(path: &Path) -> Result<Option<Value>, Error> {

@@ -41,6 +41,20 @@ pub(crate) fn folder_objection(path: &Path) -> io::Result<Option<String>> {
     })
 }
 
+/// Who has put this where it is found from `project`, if that is neither this user, nor root, nor who owns the
+/// project: the owner of the entry, be it a link, or of its folder. In a container all of a project often belongs to
+/// a user of the outside.
+pub(crate) fn stranger(path: &Path, project: &Path) -> Option<String> {
+    let uid = |about: fs::Metadata| about.uid();
+    let entry = fs::symlink_metadata(path).ok()?;
+    let mut known = vec![0, rustix::process::geteuid().as_raw()];
+    known.extend(fs::metadata(project).map(uid));
+    let folder = path.parent().and_then(|folder| fs::metadata(folder).ok());
+    let mut owners = folder.into_iter().chain([entry]).map(uid);
+    let stranger = owners.find(|owner| !known.contains(owner))?;
+    Some(crate::sys::user_name(stranger).unwrap_or_else(|| format!("user {stranger}")))
+}
+
 /// The number of the disk (rather: file system) that this is on, while it is there.
 pub(crate) fn device(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().map(|metadata| metadata.dev())

@@ -38,6 +38,11 @@ pub(crate) fn folder_objection(path: &Path) -> io::Result<Option<String>> {
     })
 }
 
+/// Who has put this where it is found, if that is somebody else. Owners are not looked at.
+pub(crate) fn stranger(_: &Path, _: &Path) -> Option<String> {
+    None
+}
+
 /// The number of the disk that this is on, while it is there. Always the same: a path begins with the name of its
 /// disk, so whatever is found above a path is on that disk.
 pub(crate) fn device(path: &Path) -> Option<u64> {
