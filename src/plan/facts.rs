@@ -99,6 +99,11 @@ impl Facts {
         if env.contains_key("DEVRUN_ID") {
             // The outer devrun has the same files and variables, and does these already.
             (settings.then, settings.detach, settings.open) = (None, None, None);
+            if env.get("PORT").is_some_and(|port| env.get("DEVRUN_PORT") == Some(port)) {
+                // Its server is this one, and has the port that the files wish for.
+                (settings.port, settings.strict_port, settings.restart) = (None, None, None);
+                settings.port_env.retain(|wish| env.get(&wish.variable).is_none_or(String::is_empty));
+            }
         }
         let mut project = Project::new(&cwd, &mut notes);
         let package = project.up("package.json").map(|(dir, text)| Package::read(dir, &text));

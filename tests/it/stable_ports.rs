@@ -1,7 +1,7 @@
 //! Promise 27: the same server gets the same port, whatever became of its record and however many others start.
 
 use crate::healing::git;
-use crate::support::{Churn, Ended, LIMIT, Running, SOON, Scratch, Signal, get, kill};
+use crate::support::{Churn, Ended, LIMIT, Running, SOON, Scratch, Signal, free_port, get, kill};
 
 #[test]
 fn eight_servers_restarted_in_a_crowd_keep_their_ports() {
@@ -103,4 +103,40 @@ fn a_server_whose_record_was_damaged_finds_its_port_again() {
     // Somebody else has it now.
     std::fs::write(scratch.state().join("ports").join(derived.to_string()), "00000000000000ff\n").unwrap();
     assert_eq!(start("shop", "6220-6239").0, port);
+}
+
+#[test]
+fn what_a_projects_file_says_of_ports_is_done_once_where_its_script_is_a_devrun_too() {
+    let port = free_port();
+    let settings = format!(
+        "port = {port}\nstrict-port = true\nrestart = \"on-failure\"\nport-env = [\"API_PORT=api\", \"WEB_PORT\"]\n"
+    );
+    for as_toml in [true, false] {
+        let scratch = Scratch::new();
+        let fixture = scratch.fixture("shape=alone");
+        let line = format!("echo of-$API_PORT-$WEB_PORT >>seen; exec {}", fixture.line());
+        scratch.write("server.sh", &line);
+        let script =
+            format!("echo of-$API_PORT-$WEB_PORT >>seen; {} -- sh server.sh", env!("CARGO_BIN_EXE_devrun"));
+        if as_toml {
+            scratch.package_json(&[("dev", script)]);
+            scratch.write("devrun.toml", &settings);
+        } else {
+            let settings: serde_json::Value =
+                serde_json::to_value(toml::from_str::<toml::Table>(&settings).unwrap()).unwrap();
+            let package = serde_json::json!({ "scripts": { "dev": script }, "devrun": settings });
+            scratch.write("package.json", &package.to_string());
+        }
+        let mut run = Running::spawn(scratch.devrun(["npm", "run", "dev"]));
+        assert_eq!(run.ready().port, port, "{}", run.stderr());
+        let seen = std::fs::read_to_string(scratch.project().join("seen")).unwrap();
+        let seen: Vec<_> = seen.lines().collect();
+        assert!(seen.len() == 2 && seen[0] == seen[1], "the same ports inside: {seen:?}");
+        let list = Running::spawn(scratch.devrun(["ls", "--json"])).outcome(SOON);
+        let list: Vec<serde_json::Value> = serde_json::from_str(&list.stdout).unwrap();
+        assert!(list.iter().all(|server| server["port"] == port && server["state"] == "ready"), "{list:?}");
+        let outcome = run.stop();
+        assert!(!outcome.stderr.contains("warning"), "{outcome}");
+        scratch.assert_dead(LIMIT);
+    }
 }
