@@ -164,6 +164,30 @@ fn a_server_that_can_not_be_started_says_why() {
 }
 
 #[test]
+fn a_start_that_waits_can_be_stopped() {
+    let scratch = Scratch::new();
+    let dashboard = Dashboard::start(&scratch);
+    let (switch, server) = (scratch.write("switch", ""), scratch.fixture("serve=yes"));
+    let line = format!("test -e {} && exec {}; exec sleep 600", switch.display(), server.line());
+    let mut run = Running::spawn(scratch.devrun(["-n", "web", "--", "sh", "-c", &line]));
+    run.ready();
+    run.stop();
+    std::fs::remove_file(switch).unwrap();
+    let mut browser = browser(&scratch, &dashboard, Window::default());
+    shows(&mut browser, "web", "stopped");
+    browser.run("await page.getByRole('button', { name: 'Start web' }).click()");
+    shows(&mut browser, "web", "starting");
+    // The failed start, which shows in the console, is no error on the page.
+    browser.run(
+        "const failed = page.waitForResponse((answer) => answer.url().endsWith('/start'), { timeout: 5000 });
+         await Promise.all([failed, page.getByRole('button', { name: 'Stop web' }).click({ timeout: 3000 })]);
+         await page.locator('.row[data-state=stopped]:not([aria-busy])').waitFor({ timeout: 3000 });
+         if (await page.locator('.toast.error').count()) throw new Error('it complains');
+         wrong.length = 0;",
+    );
+}
+
+#[test]
 fn the_output_is_followed_and_searched() {
     let scratch = Scratch::new();
     let dashboard = Dashboard::start(&scratch);

@@ -26,13 +26,16 @@ async function request(method, path) {
 export const get = (path) => request('GET', path);
 export const post = (path) => request('POST', path);
 
-// Actions under way, by server: their buttons wait.
+// The action under way, by server: its buttons wait. Only a stop does not wait for a start that may take minutes.
 const busy = new Map();
 export const isBusy = (id) => busy.has(id);
+export const busyWith = (id) => busy.get(id);
+export const mayStop = (id) => [undefined, 'start', 'restart'].includes(busy.get(id));
 export const onBusy = [];
 
 export async function act(server, action) {
-  if (busy.has(server.id)) return null;
+  const may = action === 'stop' ? mayStop(server.id) : !isBusy(server.id);
+  if (!may) return null;
   busy.set(server.id, action);
   onBusy.forEach((tell) => tell(server.id));
   try {
@@ -40,10 +43,11 @@ export async function act(server, action) {
     if (action === 'forget') toast(`Forgot ${visible(server.name)}`);
     return now;
   } catch (problem) {
-    toast(problem.message, problem.hint, true);
+    // A start that was stopped meanwhile has failed as it was to.
+    if (busy.get(server.id) === action) toast(problem.message, problem.hint, true);
     return null;
   } finally {
-    busy.delete(server.id);
+    if (busy.get(server.id) === action) busy.delete(server.id);
     onBusy.forEach((tell) => tell(server.id));
   }
 }

@@ -1,6 +1,6 @@
 // One server in the list. Made once, then only what changed is touched.
 
-import { act, isBusy } from './api.js';
+import { act, busyWith, isBusy, mayStop } from './api.js';
 import { chart, draw, latest } from './chart.js';
 import {
   addressOf, bytes, comparedStart, drawIcon, el, howItEnded, icon, percent, setAttribute, setText, span, stateOf, took, visible,
@@ -38,7 +38,7 @@ export function actionButtons(getServer) {
     const cannot = !server.running && (server.redacted || !server.folder_exists);
     setAttribute(open, 'aria-disabled', cannot);
     open.tabIndex = cannot ? -1 : 0;
-    toggle.disabled = busy || cannot || server.state === 'stopping';
+    toggle.disabled = (server.running ? !mayStop(server.id) : busy) || cannot || server.state === 'stopping';
     restart.disabled = busy || !server.running || server.redacted || server.state === 'stopping';
     setAttribute(restart, 'data-hidden', !server.running);
   };
@@ -141,13 +141,9 @@ export class Row {
 
   wait() {
     const busy = isBusy(this.server.id);
-    setText(this.state, busy && !['starting', 'stopping'].includes(this.server.state) ? `${this.pending()}…` : stateOf(this.server));
+    setText(this.state, busy && !['starting', 'stopping'].includes(this.server.state) ? `${waiting[busyWith(this.server.id)]}…` : stateOf(this.server));
     setAttribute(this.element, 'aria-busy', busy);
     this.actions.update();
-  }
-
-  pending() {
-    return waiting[this.server.running ? 'stop' : 'start'];
   }
 
   cost() {
