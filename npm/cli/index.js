@@ -15,8 +15,9 @@ async function start(command = [], options = {}) {
   const wishes = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [`--${key}`, `${value}`]));
   const child = spawn(program(), ["--json", ...wishes, ...args, "--", ...command], {
     cwd,
-    // What the project's files say of the background was not meant for a server that ends with this process.
-    env: { ...process.env, ...env, DEVRUN_DETACH: "0" },
+    // What the project's files say of the background was not meant for a server that ends with this process, and
+    // without devrun (DEVRUN=0) nobody would say when it answers.
+    env: { ...process.env, ...env, DEVRUN_DETACH: "0", DEVRUN: "" },
     // A stdin that stays open: some servers end with it.
     stdio: ["pipe", output, "pipe"],
     windowsHide: true,

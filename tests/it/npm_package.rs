@@ -244,6 +244,23 @@ fn a_server_ends_with_the_program_that_started_it() {
 }
 
 #[test]
+fn where_commands_run_without_devrun_a_server_starts_all_the_same() {
+    let project = with_api();
+    let fixture = project.scratch.fixture("shape=alone");
+    let text = format!(
+        r#"import {{ start }} from "@devrun/cli";
+        const server = await start({});
+        console.log((await fetch(server.url)).status);
+        await server.stop();"#,
+        words(&fixture)
+    );
+    let mut command = script(&project, "api.mjs", &text);
+    command.env("DEVRUN", "0");
+    let outcome = Running::spawn(command).outcome(SOON);
+    outcome.expect(Ended::Status(0), "200\n", "");
+}
+
+#[test]
 fn a_server_that_runs_already_is_used_and_left_running() {
     let project = with_api();
     let fixture = project.scratch.fixture("shape=alone");
