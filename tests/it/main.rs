@@ -15,6 +15,7 @@ mod dashboard_input;
 mod dashboard_load;
 mod dashboard_page;
 mod dashboard_security;
+mod dashboard_tabs;
 mod dependencies;
 mod detached;
 mod doctor;

@@ -52,12 +52,19 @@ export async function act(server, action) {
   }
 }
 
-// Listens for changes. What trees cost is asked for only while the page is seen.
+// Between two looks of a page that nobody sees, and how long each takes at least, in ms.
+const unseen = 10_000;
+const look = 1000;
+
+// Listens for changes. What trees cost is asked for only while the page is seen. A browser has six connections for all
+// tabs together, and a stream keeps one: a page that nobody sees only looks now and then, for its title.
 export function listen(handlers) {
   let source = null;
+  let next = null;
   let last = '';
   const open = () => {
     source?.close();
+    clearTimeout(next);
     const query = new URLSearchParams({ usage: document.hidden ? '0' : '1' });
     if (last) query.set('last', last);
     source = new EventSource(`/api/events?${query}`);
@@ -67,12 +74,19 @@ export function listen(handlers) {
         handle(JSON.parse(event.data));
       });
     }
-    source.onopen = () => handlers.found();
+    source.onopen = () => {
+      handlers.found();
+      if (document.hidden) next = setTimeout(rest, look);
+    };
     source.onerror = () => {
       handlers.lost();
       // A refusal ends the stream for good: perhaps this browser is not let in any more.
       if (source.readyState === EventSource.CLOSED) setTimeout(retry, 1000);
     };
+  };
+  const rest = () => {
+    source.close();
+    next = setTimeout(open, unseen);
   };
   const retry = async () => {
     try {

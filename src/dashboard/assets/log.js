@@ -22,6 +22,8 @@ export class LogView {
       this.timer = setTimeout(() => this.show(), 150);
     });
     this.follow.addEventListener('click', () => this.setFollow(!this.following()));
+    this.seen = () => this.turned();
+    document.addEventListener('visibilitychange', this.seen);
     this.top = 0;
     this.lines.addEventListener('scroll', () => this.moved());
     this.show();
@@ -57,6 +59,7 @@ export class LogView {
 
   close() {
     clearTimeout(this.timer);
+    document.removeEventListener('visibilitychange', this.seen);
     this.source?.close();
     this.closed = true;
   }
@@ -70,8 +73,19 @@ export class LogView {
     else this.stream();
   }
 
+  // A stream keeps one of the browser's few connections: none for what nobody sees. It begins anew with the end, which
+  // would move what somebody was reading further up.
+  turned() {
+    if (this.wanted()) return;
+    if (document.hidden && this.following()) {
+      this.source?.close();
+      this.source = null;
+    } else if (!document.hidden && !this.source) this.stream();
+  }
+
   stream() {
     setText(this.status, '');
+    if (document.hidden) return;
     this.source = new EventSource(`/api/servers/${this.id}/logs?follow=1&tail=${shown}`);
     this.source.addEventListener('tail', (event) => this.fill(JSON.parse(event.data)));
     this.source.addEventListener('lines', (event) => this.add(JSON.parse(event.data)));
