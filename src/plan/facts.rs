@@ -102,7 +102,10 @@ impl Facts {
             if env.get("PORT").is_some_and(|port| env.get("DEVRUN_PORT") == Some(port)) {
                 // Its server is this one, and has the port that the files wish for.
                 (settings.port, settings.strict_port, settings.restart) = (None, None, None);
-                settings.port_env.retain(|wish| env.get(&wish.variable).is_none_or(String::is_empty));
+                let there = |variable: &str| env.get(variable).is_some_and(|value| !value.is_empty());
+                // A port that the command line itself names has to be known here.
+                let fills = request.command.iter().any(|word| word.to_string_lossy().starts_with("{port:"));
+                settings.port_env.retain(|wish| fills || !there(&wish.variable));
             }
         }
         let mut project = Project::new(&cwd, &mut notes);

@@ -140,3 +140,19 @@ fn what_a_projects_file_says_of_ports_is_done_once_where_its_script_is_a_devrun_
         scratch.assert_dead(LIMIT);
     }
 }
+
+#[test]
+fn a_further_port_that_the_inner_command_names_is_filled_in_there() {
+    let scratch = Scratch::new();
+    let fixture = scratch.fixture("shape=alone");
+    scratch.write("server.sh", &format!("echo at-$1 >seen; exec {}", fixture.line()));
+    scratch.write("devrun.toml", "port-env = [\"API_PORT=api\"]");
+    let script = format!("{} -- sh server.sh {{port:api}}", env!("CARGO_BIN_EXE_devrun"));
+    scratch.package_json(&[("dev", script)]);
+    let mut run = Running::spawn(scratch.devrun(["npm", "run", "dev"]));
+    run.ready();
+    let seen = std::fs::read_to_string(scratch.project().join("seen")).unwrap();
+    assert!(seen.trim().trim_start_matches("at-").parse::<u16>().is_ok(), "{seen}");
+    run.stop();
+    scratch.assert_dead(LIMIT);
+}
