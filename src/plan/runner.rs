@@ -49,11 +49,22 @@ impl Runner {
     }
 }
 
-/// Whether these arguments of pnpm may name several packages, as `--filter 'apps/*'` or `--filter web...` do. npm and
-/// yarn 1 run one after the other.
+/// Whether these arguments of pnpm may name several packages, as `--filter 'apps/*'` or `--filter web...` do, or
+/// several scripts, as `run "/^dev:/"` does. npm and yarn 1 run one after the other.
 fn may_name_several(words: &[&str]) -> bool {
     let all = ["-r", "--recursive", "recursive", "--parallel"];
-    words.iter().any(|word| all.contains(word) || word.contains("...") || word.contains('*'))
+    let filters = |flag: &str| matches!(flag, "-F" | "--filter" | "--filter-prod");
+    let chosen = words.iter().enumerate().filter_map(|(at, word)| match word.split_once('=') {
+        Some((flag, packages)) if filters(flag) => Some(packages),
+        _ => filters(word).then(|| words.get(at + 1).copied().unwrap_or("$")),
+    });
+    let chosen: Vec<&str> = chosen.collect();
+    let pattern = |word: &str| word.len() > 1 && word.starts_with('/') && word.ends_with('/');
+    chosen.len() > 1
+        || chosen.iter().any(|packages| packages.starts_with(['!', '[']) || packages.contains(['$', '{']))
+        || words
+            .iter()
+            .any(|word| all.contains(word) || word.contains("...") || word.contains('*') || pattern(word))
 }
 
 /// The script that this program runs with these arguments; `None` if it is no runner.

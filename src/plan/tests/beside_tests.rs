@@ -8,7 +8,7 @@ fn what_runs_beside_the_server_is_not_given_its_port() {
     let given = Some(Some("4100".to_string()));
     let port = given.as_ref();
     let (beside, keep) = (Some("4100 keep beside"), Some("4100 keep"));
-    for (command, script, expected, told) in [
+    for (line, script, expected, told) in [
         ("npm run dev", "node api.js & vite", removed, beside),
         ("npm run dev", "node api.js & next dev", removed, beside),
         ("npm run dev", "npm run api & npm run web", removed, beside),
@@ -38,6 +38,16 @@ fn what_runs_beside_the_server_is_not_given_its_port() {
         ("pnpm --filter web... dev", "vite", port, None),
         ("pnpm run --parallel dev", "vite", port, None),
         ("npm run dev", "tsc && pnpm -r --parallel dev", port, None),
+        ("pnpm --filter web --filter api dev", "vite", port, None),
+        ("pnpm -F web -F api dev", "vite", port, None),
+        ("pnpm --filter=web --filter=api dev", "vite", port, None),
+        ("pnpm -F !docs dev", "vite", port, None),
+        ("pnpm -F [origin/main] dev", "vite", port, None),
+        ("pnpm --filter={./apps} dev", "vite", port, None),
+        ("npm run dev", "pnpm run '/^dev:/'", port, None),
+        ("npm run dev", "pnpm -F web '/^dev:/'", port, None),
+        ("npm run dev", "pnpm -F @acme/* dev", port, None),
+        ("pnpm --filter=web dev -- --base /x/[id]", "vite", port, keep),
         ("pnpm --filter web dev", "vite", port, keep),
         ("npm run dev -ws", "vite", port, keep),
         // The script says itself who has it.
@@ -52,11 +62,11 @@ fn what_runs_beside_the_server_is_not_given_its_port() {
             "dev": script, "api": "node api.js", "web": "vite", "both": "npm run api & npm run web",
         }});
         let facts = facts("/p", &scripts.to_string());
-        let command = filled(&plan(command, &facts));
+        let command = filled(&plan(line, &facts));
         let found = command.env.iter().find(|(key, _)| key == "PORT");
         let found = found.map(|(_, value)| value.as_ref().map(|value| value.to_str().unwrap().to_string()));
-        assert_eq!(found.as_ref(), expected, "{script}");
-        assert_eq!(var(&command, "DEVRUN_INJECT").as_deref(), told, "{script}");
-        assert!(told == keep || var(&command, "FLASK_RUN_PORT").is_none(), "{script}");
+        let hears = var(&command, "DEVRUN_INJECT");
+        assert_eq!((found.as_ref(), hears.as_deref()), (expected, told), "{line}: {script}");
+        assert!(told == keep || var(&command, "FLASK_RUN_PORT").is_none(), "{line}: {script}");
     }
 }
