@@ -262,6 +262,13 @@ mod tests {
     }
 
     #[test]
+    fn every_server_that_has_a_default_port_says_which() {
+        let silent = TABLE.iter().filter(|row| row.role == Role::Server && row.default_port.is_none());
+        // What they run decides, or they serve nowhere without a port.
+        assert_eq!(silent.map(|row| row.programs[0]).collect::<Vec<_>>(), ["deno", "php"]);
+    }
+
+    #[test]
     fn a_row_is_found_by_program_and_sub_command() {
         let cases = [
             ("vite", "", Some(0)),

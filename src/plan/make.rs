@@ -116,6 +116,8 @@ struct Seen {
     moves: bool,
     /// Its scripts use `$PORT`: whoever wrote that knows who has it.
     names_port: bool,
+    /// Numbers in its words and in its scripts, which may be ports.
+    numbers: Vec<u16>,
 }
 
 /// Looks at a command, and at the script that it runs.
@@ -132,7 +134,8 @@ fn see(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
         let several = run.as_ref().is_some_and(|run| run.several);
         let beside = if several { Beside::Unclear } else { Beside::Nothing };
         let moves = matches!(words.first(), Some(Some("cd" | "pushd")));
-        return Seen { server: seen.server, port, run, blind, moves, beside, ..Seen::default() };
+        let numbers = numbers(words);
+        return Seen { server: seen.server, port, run, blind, moves, beside, numbers, ..Seen::default() };
     };
     let text = runs.args.iter().fold(text.to_string(), |text, arg| format!("{text} {}", quoted(arg)));
     let Some(Script { commands, at_once }) = split(&text) else {
@@ -147,7 +150,7 @@ fn see(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
     let beside = match only {
         _ if of_several.is_some() || at_once && names_port => Beside::Nothing,
         Some(one) if !at_once => one.beside,
-        Some(one) if !blind && !agreed(one, &below, &commands) => Beside::Others,
+        Some(one) if one.beside != Beside::Unclear && !blind && !agreed(one, &below) => Beside::Others,
         None if !at_once => below.iter().map(|seen| seen.beside).max().unwrap_or_default(),
         _ => Beside::Unclear,
     };
@@ -163,6 +166,7 @@ fn see(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
         blind,
         moves: below.iter().any(|seen| seen.moves),
         names_port,
+        numbers: below.into_iter().flat_map(|seen| seen.numbers).chain(numbers(words)).collect(),
     }
 }
 
@@ -178,15 +182,18 @@ fn only(below: &[Seen]) -> Option<&Seen> {
     }
 }
 
-/// Whether another of the commands names the port that this one has without devrun, as `wait-on tcp:5173` does.
-fn agreed(one: &Seen, below: &[Seen], commands: &[Vec<Word>]) -> bool {
+/// Whether another of the commands, or a script below it, names the port that this one has without devrun, as
+/// `wait-on tcp:5173` does.
+fn agreed(one: &Seen, below: &[Seen]) -> bool {
     let usual = one.server.and_then(|server| server.default_port);
-    let Some(port) = one.port.map(Port::get).or(usual).map(|port| port.to_string()) else { return false };
-    let mut others = below.iter().zip(commands).filter(|(seen, _)| !std::ptr::eq(*seen, one));
-    others.any(|(_, command)| {
-        let words = texts(command).into_iter().flatten();
-        words.flat_map(|word| word.split(|c: char| !c.is_ascii_digit())).any(|number| number == port)
-    })
+    let Some(port) = one.port.map(Port::get).or(usual) else { return false };
+    below.iter().any(|seen| !std::ptr::eq(seen, one) && seen.numbers.contains(&port))
+}
+
+/// The numbers in these words, as far as they can be ports.
+fn numbers(words: &[Option<&str>]) -> Vec<u16> {
+    let digits = words.iter().flatten().flat_map(|word| word.split(|c: char| !c.is_ascii_digit()));
+    digits.filter_map(|number| number.parse().ok()).collect()
 }
 
 /// The script behind `yarn serve`, where a program is called `serve` too.

@@ -31,6 +31,11 @@ fn what_runs_beside_the_server_is_not_given_its_port() {
         ("npm run dev", "vite --port 3000 & wait-on tcp:3000/x && electron .", None, None),
         ("npm run dev", "next dev & wait-on tcp:3000", None, None),
         ("npm run dev", "flask run & wait-on tcp:5000", None, None),
+        ("npm run dev", "react-scripts start & wait-on http://localhost:3000 && electron .", None, None),
+        ("npm run dev", "npm run web & npm run electron", None, None),
+        ("npm run dev", "tsc && npm run web & npm run then", None, None),
+        ("npm run dev", "npm run agreed & node api.js", None, None),
+        ("npm run dev", "vite & WEB=http://localhost:5173 npm run api", None, None),
         ("npm run dev", "npm run web & API=localhost:51730 node api.js", removed, beside),
         // Several packages at the same time, or one after the other.
         ("pnpm -r dev", "vite", port, None),
@@ -60,6 +65,8 @@ fn what_runs_beside_the_server_is_not_given_its_port() {
     ] {
         let scripts = serde_json::json!({"scripts": {
             "dev": script, "api": "node api.js", "web": "vite", "both": "npm run api & npm run web",
+            "electron": "wait-on tcp:5173 && electron .", "then": "npm run electron",
+            "agreed": "vite & wait-on tcp:5173",
         }});
         let facts = facts("/p", &scripts.to_string());
         let command = filled(&plan(line, &facts));
