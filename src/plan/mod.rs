@@ -18,6 +18,7 @@ mod properties;
 pub(crate) mod request;
 mod runner;
 pub(crate) mod script;
+mod see;
 mod settings;
 pub(crate) mod tauri;
 #[cfg(test)]
