@@ -35,8 +35,8 @@ pub(crate) struct Injection {
     pub(crate) append: Option<Append>,
     /// `--port-env VAR`: further variables for the server's own port.
     pub(crate) variables: Vec<String>,
-    /// A `HOST` that the user has set is kept.
-    pub(crate) host_is_set: bool,
+    /// Variables that the user has set, and that are kept.
+    pub(crate) kept: Vec<&'static str>,
     /// `GUNICORN_CMD_ARGS` as it was.
     pub(crate) gunicorn_args: Option<String>,
     /// devrun opens the browser, so the command need not.
@@ -193,7 +193,7 @@ impl Injection {
         };
         for (name, template) in own {
             match name {
-                "HOST" if self.host_is_set => {}
+                _ if self.kept.contains(&name) => {}
                 "GUNICORN_CMD_ARGS" => {
                     set(name, gunicorn(self.gunicorn_args.as_deref(), fill(template, port)))
                 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::facts::Facts;
-use super::frameworks::Role;
+use super::frameworks::{Role, common_env};
 use super::inject::{Beside, Hook, Injection};
 use super::look::Written;
 use super::runner::Run;
@@ -163,8 +163,21 @@ fn injection(request: &Request, facts: &Facts, seen: &Seen, wanted: Option<Wante
         hook: devrun.map(|devrun| Hook { devrun, user_shell: facts.user_shell.clone() }),
         append: seen.append.clone(),
         variables: own.map(|wish| wish.variable.clone()).collect(),
-        host_is_set: text("HOST").is_some(),
+        kept: kept(facts, seen),
         gunicorn_args: text("GUNICORN_CMD_ARGS"),
         opens: request.open.unwrap_or(false),
     }
+}
+
+/// The variables of the user's that stay as they are: addresses; and beside an unknown program all, for it may look
+/// for another server by them. Within a devrun they are that one's own.
+fn kept(facts: &Facts, seen: &Seen) -> Vec<&'static str> {
+    let all = seen.server.is_none() && !facts.env.contains_key("DEVRUN_ID");
+    let is_set = |name: &str| facts.env.get(name).is_some_and(|value| !value.is_empty());
+    common_env()
+        // That one is added to.
+        .filter(|(name, _)| is_set(name) && *name != "GUNICORN_CMD_ARGS")
+        .filter(|(_, value)| all || *value == "{host}")
+        .map(|(name, _)| name)
+        .collect()
 }

@@ -133,6 +133,24 @@ fn what_the_user_has_set_is_kept() {
     }
     assert_eq!(set("HOST", "0.0.0.0", "nuxt dev"), None, "left as it is");
     assert_eq!(set("HOST", "", "nuxt dev").as_deref(), Some("127.0.0.1"));
+    assert_eq!(set("STREAMLIT_SERVER_ADDRESS", "0.0.0.0", "streamlit run x.py"), None);
+    // What an unknown program reads may be for another one; a known server has asked for it.
+    for (name, value, command, expected) in [
+        ("SERVER_PORT", "5000", "tsx dev.ts", None),
+        ("FLASK_RUN_PORT", "5000", "make dev", None),
+        ("STREAMLIT_SERVER_ADDRESS", "0.0.0.0", "make dev", None),
+        ("SERVER_PORT", "", "tsx dev.ts", Some("4100")),
+        ("PORT", "5000", "tsx dev.ts", Some("4100")),
+        ("GUNICORN_CMD_ARGS", "-w 2", "make dev", Some("-w 2 --bind=127.0.0.1:4100")),
+        ("FLASK_RUN_PORT", "5000", "flask run", Some("4100")),
+        ("SERVER_PORT", "5000", "php artisan serve", Some("4100")),
+    ] {
+        assert_eq!(set(name, value, command).as_deref(), expected, "{name}={value} {command}");
+    }
+    let mut nested = facts("/p", "{}");
+    nested.env.extend([("DEVRUN_ID", "ab"), ("SERVER_PORT", "4000")].map(|(k, v)| (k.into(), v.into())));
+    let found = var(&filled(&plan("tsx dev.ts", &nested)), "SERVER_PORT");
+    assert_eq!(found.as_deref(), Some("4100"), "the outer devrun's own");
     let request = Request { command: vec!["vite".into()], open: Some(true), ..Request::default() };
     let opening = make(request, &facts("/p", "{}")).unwrap();
     assert_eq!(var(&filled(&opening), "BROWSER").as_deref(), Some("none"), "devrun opens it");
