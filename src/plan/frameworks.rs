@@ -13,6 +13,7 @@ pub(crate) struct Server {
     verbs: &'static [&'static str],
     not: Option<&'static [&'static str]>,
     pub(crate) switch: Option<&'static str>,
+    pub(crate) runs_files: bool,
     pub(crate) port_flags: &'static [&'static str],
     pub(crate) positional: bool,
     pub(crate) add: &'static str,
@@ -43,6 +44,7 @@ pub(super) const fn server(programs: &'static [&'static str]) -> Server {
         verbs: &[],
         not: None,
         switch: None,
+        runs_files: false,
         port_flags: &["--port"],
         positional: false,
         add: "",
@@ -78,6 +80,13 @@ impl Server {
     /// It serves only with this flag.
     pub(super) const fn switch(mut self, flag: &'static str) -> Self {
         self.switch = Some(flag);
+        self
+    }
+
+    /// It serves only if a file or folder is among its arguments, and runs any, a server or not: of several commands
+    /// another known server counts before it.
+    pub(super) const fn runs_files(mut self) -> Self {
+        self.runs_files = true;
         self
     }
 
@@ -145,6 +154,10 @@ impl Server {
     pub(crate) fn serves(&self, args: &[Option<&str>]) -> Option<usize> {
         if let Some(flag) = self.switch {
             return has_flag(args, flag).then_some(0);
+        }
+        let file = |arg: &str| !arg.starts_with('-') && arg.contains(['.', '/']);
+        if self.runs_files && !args.iter().flatten().any(|arg| file(arg)) {
+            return None;
         }
         let word = sub_command(args);
         let written = |verb: &str, at: usize| {

@@ -1,7 +1,7 @@
 //! Splits a shell script into simple commands, conservatively, and rewrites the one command in it that is a known
 //! server. Anything not understood leaves the script as it is: nothing here guesses, or runs a shell.
 
-use super::frameworks::Role;
+use super::frameworks::{Role, Server};
 use super::inject::Told;
 use super::look::{Edit, Look, look};
 
@@ -55,14 +55,21 @@ pub(crate) fn rewrite(script: &str, told: Told) -> Rewritten {
 
 /// The one command that is a known server, else the one with a port in it.
 pub(crate) fn the_one(looks: &[Look]) -> Option<usize> {
-    let only = |is: &dyn Fn(&Look) -> bool| {
-        let mut found = looks.iter().enumerate().filter(|(_, look)| is(look)).map(|(at, _)| at);
-        found.next().filter(|_| found.next().is_none())
-    };
-    match looks.iter().any(|look| look.server.is_some()) {
-        true => only(&|look| look.server.is_some()),
-        false => only(&|look| !look.spots.is_empty()),
-    }
+    one_of(looks, |look| look.server, |look| !look.spots.is_empty())
+}
+
+/// The same of anything that may have a server and a port.
+pub(crate) fn one_of<T>(
+    all: &[T],
+    server: impl Fn(&T) -> Option<&'static Server>,
+    has_port: impl Fn(&T) -> bool,
+) -> Option<usize> {
+    let is_known = |one: &T| server(one).is_some();
+    let is_sure = |one: &T| server(one).is_some_and(|server| !server.runs_files);
+    let ways: [&dyn Fn(&T) -> bool; 3] = [&is_sure, &is_known, &has_port];
+    let is = ways.into_iter().find(|is| all.iter().any(is))?;
+    let mut found = all.iter().enumerate().filter(|(_, one)| is(one)).map(|(at, _)| at);
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// The words as `look` wants them.

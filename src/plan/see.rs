@@ -6,7 +6,7 @@ use super::frameworks::{Role, Server};
 use super::inject::{Append, Beside};
 use super::look::{Look, look};
 use super::runner::{Run, run};
-use super::script::{Script, Word, quoted, split, texts, the_one};
+use super::script::{Script, Word, one_of, quoted, split, texts, the_one};
 
 /// How deep scripts that run scripts are followed.
 const DEPTH: usize = 5;
@@ -58,7 +58,7 @@ fn see_to(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
     };
     let below: Vec<Seen> = commands.iter().map(|command| see_to(&texts(command), facts, depth - 1)).collect();
     let of_several = below.iter().find(|seen| seen.server.is_some_and(|server| server.role != Role::Server));
-    let only = only(&below);
+    let only = one_of(&below, |seen| seen.server, |seen| seen.port.is_some()).map(|at| &below[at]);
     let blind = below.iter().any(|seen| seen.blind);
     let names_port = ["$PORT", "${PORT"].iter().any(|name| text.contains(name));
     let names_port = names_port || below.iter().any(|seen| seen.names_port);
@@ -82,18 +82,6 @@ fn see_to(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
         moves: below.iter().any(|seen| seen.moves),
         names_port,
         numbers: below.into_iter().flat_map(|seen| seen.numbers).chain(numbers(words)).collect(),
-    }
-}
-
-/// The one of several commands that is a server, else the one with a port.
-fn only(below: &[Seen]) -> Option<&Seen> {
-    let one = |is: &dyn Fn(&Seen) -> bool| {
-        let mut found = below.iter().filter(|seen| is(seen));
-        found.next().filter(|_| found.next().is_none())
-    };
-    match below.iter().any(|seen| seen.server.is_some()) {
-        true => one(&|seen| seen.server.is_some()),
-        false => one(&|seen| seen.port.is_some()),
     }
 }
 

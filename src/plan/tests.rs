@@ -200,6 +200,7 @@ fn runners_without_a_script_shell_get_flags_by_their_own_rule() {
         ("deno task dev", "vite", "", format!("deno task dev {flags}")),
         ("node --run dev", "vite", "", format!("node --run dev -- {flags}")),
         ("npm run dev", "vite", "", "npm run dev".into()),
+        ("bun run dev", "bun install && bun scripts/gen.ts && vite", "", format!("bun run dev {flags}")),
         ("bun run dev", "vite && echo x", "", "bun run dev".into()),
         ("bun run dev", "(vite)", "", "bun run dev".into()),
         ("bun run dev", "vite # x", "", "bun run dev".into()),

@@ -58,6 +58,7 @@ fn what_runs_beside_the_server_is_not_given_its_port() {
         // The script says itself who has it.
         ("npm run dev", "node api.js & vite --port $PORT", port, keep),
         ("npm run dev", "npm run web & wait-on tcp:${PORT}", port, keep),
+        ("npm run dev", "bun api.ts & vite", removed, beside),
         // No script shell can tell them apart: a flag does, or all stays as it is without devrun.
         ("bun run dev", "node api.js & vite", removed, None),
         ("bun run dev", "node api.js & next dev", None, None),
