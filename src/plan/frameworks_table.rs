@@ -49,6 +49,7 @@ pub(super) const TABLE: &[Server] = &[
     server(&["browser-sync"]).verbs(&["start"]).add("--port {port}").default_port(3000),
     server(&["wds", "web-dev-server"]).port_flags(&["--port", "-p"]).add("--port {port}").default_port(8000),
     server(&["esbuild"]).switch("--serve").port_flags(&["--serve"]).add("--serve={host}:{port}").in_place_only().default_port(8000),
+    server(&["esbuild"]).switch("--servedir").port_flags(&["--serve"]).add("--serve={host}:{port}").in_place_only().default_port(8000),
     server(&["bun"]).runs_files().unless(&["add", "a", "build", "create", "c", "init", "install", "i", "link", "patch", "pm", "publish", "remove", "rm", "test", "update", "x"]).port_flags(&["--port"]).env(&[("BUN_PORT", "{port}")]).default_port(3000),
     // `deno serve` with DENO_SERVE_ADDRESS exits 1, and ignores a flag after the file.
     server(&["deno"]).verbs(&["serve"]).add("--port {port}").host("--host {host}").in_place_only().default_port(8000),

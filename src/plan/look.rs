@@ -210,9 +210,10 @@ fn assignment(word: &str) -> Option<(&str, &str)> {
     (plain(name) && name.starts_with(|first: char| !first.is_ascii_digit())).then_some((name, value))
 }
 
-/// `node_modules/vite/bin/vite.js` is `vite`, `/usr/bin/python3.11` is `python`.
+/// `node_modules/vite/bin/vite.js` is `vite`, `vite@latest` too, and `/usr/bin/python3.11` is `python`.
 fn base_name(word: &str) -> &str {
     let name = word.rsplit(['/', '\\']).next().unwrap_or(word);
+    let name = name.split_once('@').map_or(name, |(name, _version)| name);
     let name =
         [".js", ".mjs", ".cjs", ".cmd", ".exe"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     match name.strip_prefix("python") {
@@ -234,6 +235,9 @@ fn wrapped(name: &str, rest: &[Option<&str>]) -> Option<usize> {
         }
         "env" => after(0, &["-i", "--"], &["-u"]),
         "cross-env" | "cross-env-shell" => after(0, &[], &[]),
+        "env-cmd" => {
+            after(0, &["--silent", "--no-override", "--fallback", "--"], &["-f", "--file", "-e", "-r"])
+        }
         "devrun" => after(0, &["--"], &[]),
         "npx" | "pnpx" | "bunx" => after(
             0,
@@ -243,7 +247,7 @@ fn wrapped(name: &str, rest: &[Option<&str>]) -> Option<usize> {
         "npm" if matches!(first, "exec" | "x") => {
             after(1, &["-y", "--yes", "--"], &[]).filter(|&n| word(n - 1) == Some("--"))
         }
-        "pnpm" | "yarn" if matches!(first, "exec" | "dlx" | "x") => after(1, &[], &[]),
+        "pnpm" | "yarn" if matches!(first, "exec" | "dlx" | "x") => after(1, &["--"], &[]),
         "yarn" if first == "run" => word(1).filter(|program| frameworks::known(program)).map(|_| 1),
         "bun" if matches!(first, "x" | "run" | "--bun") => {
             let n = after(1, &["--bun", "run", "x"], &[])?;
