@@ -291,7 +291,7 @@ fn a_server_that_hangs_each_time_is_given_up_however_long_it_takes_to_see() {
     std::fs::write(&hung, "").unwrap();
     let outcome = run.outcome(SOON * 2);
     assert_eq!(outcome.ended, Ended::Status(1), "given up is no success: {outcome}");
-    assert_eq!(starts(&fixture.notes()), 2, "{outcome}");
+    assert_eq!(fixture.starts(), 2, "{outcome}");
     assert_eq!(events(&outcome.stderr, "error")[0]["exit-code"], 1, "{outcome}");
     scratch.assert_dead(LIMIT);
 }
