@@ -144,6 +144,13 @@ fn written(seen: &Seen, wanted: Option<Wanted>) -> Written {
     }
 }
 
+/// Whether there may be one server for the script shell to find. Below a program that is not known there may be any
+/// number of scripts, and one port for two servers would be the end of one.
+fn hopes(run: &Run, seen: &Seen) -> bool {
+    let named = seen.server.is_some() || seen.port.is_some();
+    named || seen.blind || seen.wraps || seen.moves || run.script.is_none()
+}
+
 fn injection(request: &Request, facts: &Facts, seen: &Seen, wanted: Option<Wanted>) -> Injection {
     let single = seen.server.is_none_or(|server| server.role == Role::Server);
     let reaches = |run: &Run| match seen.beside {
@@ -151,7 +158,8 @@ fn injection(request: &Request, facts: &Facts, seen: &Seen, wanted: Option<Wante
         Beside::Others => run.runner.hooked(),
         Beside::Unclear => false,
     };
-    let devrun = facts.shell.clone().filter(|_| single && seen.run.as_ref().is_some_and(reaches));
+    let reached = seen.run.as_ref().is_some_and(|run| reaches(run) && hopes(run, seen));
+    let devrun = facts.shell.clone().filter(|_| single && reached);
     let own = request.port_env.iter().filter(|wish| wish.name.is_none());
     let text = |name: &str| facts.env.get(name).filter(|value| !value.is_empty()).cloned();
     Injection {

@@ -22,6 +22,8 @@ pub(super) struct Seen {
     pub(super) beside: Beside,
     /// It runs scripts that are not known, of another package or too odd.
     pub(super) blind: bool,
+    /// A runner is among the words of a program that is not known, or too deep to be followed.
+    pub(super) wraps: bool,
     /// It goes to another folder, where other scripts may have the same names.
     pub(super) moves: bool,
     /// Its scripts use `$PORT`: whoever wrote that knows who has it.
@@ -49,8 +51,11 @@ fn see_to(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
         let several = run.as_ref().is_some_and(|run| run.several);
         let beside = if several { Beside::Unclear } else { Beside::Nothing };
         let moves = matches!(words.first(), Some(Some("cd" | "pushd")));
+        let followed = run.is_some() && depth > 0;
+        let wraps = !followed && seen.server.is_none() && words.iter().flatten().any(|word| has_runner(word));
         let numbers = numbers(words);
-        return Seen { server: seen.server, port, run, blind, moves, beside, numbers, ..Seen::default() };
+        let server = seen.server;
+        return Seen { server, port, run, blind, wraps, moves, beside, numbers, ..Seen::default() };
     };
     let text = runs.args.iter().fold(text.to_string(), |text, arg| format!("{text} {}", quoted(arg)));
     let Some(Script { commands, at_once }) = split(&text) else {
@@ -79,6 +84,7 @@ fn see_to(words: &[Option<&str>], facts: &Facts, depth: usize) -> Seen {
         run,
         beside,
         blind,
+        wraps: below.iter().any(|seen| seen.wraps),
         moves: below.iter().any(|seen| seen.moves),
         names_port,
         numbers: below.into_iter().flat_map(|seen| seen.numbers).chain(numbers(words)).collect(),
@@ -91,6 +97,11 @@ fn agreed(one: &Seen, below: &[Seen]) -> bool {
     let usual = one.server.and_then(|server| server.default_port);
     let Some(port) = one.port.map(Port::get).or(usual) else { return false };
     below.iter().any(|seen| !std::ptr::eq(seen, one) && seen.numbers.contains(&port))
+}
+
+/// Whether a runner of scripts is called in this argument, as in `sh -c 'npm run web'`.
+fn has_runner(word: &str) -> bool {
+    word.split_whitespace().any(|word| matches!(word, "npm" | "pnpm" | "yarn"))
 }
 
 /// The numbers in these words, as far as they can be ports.

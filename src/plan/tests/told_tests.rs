@@ -54,3 +54,21 @@ fn a_port_that_was_asked_for_reaches_scripts_that_cant_be_followed() {
         }
     }
 }
+
+#[test]
+fn below_a_program_that_is_not_known_there_may_be_several_servers_and_nothing_is_told() {
+    for (command, script, hooked) in [
+        ("npm run dev", "node scripts/dev.mjs", false),
+        ("npm run dev", "tsc && ./dev.sh", false),
+        ("pnpm dev", "nodemon server.js", false),
+        ("npm run dev", "PORT=3000 node server.js", true),
+        ("npm run dev", "with-env npm run in", true),
+        ("npm run dev", "sh -c 'npm run in'", true),
+        ("npm run dev", "node $(ls)", true),
+        ("npm run dev", "cd web && node x.js", true),
+        ("npm run dev -w web", "node x.js", true),
+    ] {
+        let found = var(&filled(&plan(command, &project(script, ""))), "DEVRUN_INJECT");
+        assert_eq!(found.is_some(), hooked, "{script}");
+    }
+}
