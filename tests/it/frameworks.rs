@@ -142,6 +142,33 @@ fn a_port_written_for_the_api_is_not_vites() {
     assert!(ready.port != taken && ready.port != api, "{}", ready.port);
 }
 
+/// Bare, the second Vite takes the next port; with one port for both it would end.
+#[test]
+fn two_vites_that_a_program_of_the_project_starts_both_run() {
+    let scratch = Scratch::new();
+    let scripts = [("dev", "node dev.js"), ("web", "vite"), ("admin", "vite")];
+    scratch.package_json(&scripts.map(|(name, line)| (name, line.to_string())));
+    scratch.write("index.html", "vite answers");
+    scratch.write(
+        "dev.js",
+        "for (const name of ['web', 'admin']) {
+            const vite = require('child_process').spawn('npm', ['run', name]);
+            vite.stdout.on('data', text => /Local/.test(text) && require('fs').writeFileSync(name, 'up'));
+            vite.on('exit', () => process.exit(1));
+        }",
+    );
+    std::os::unix::fs::symlink(apps("vite8").join("node_modules"), scratch.project().join("node_modules"))
+        .unwrap();
+    let mut run = Running::spawn(scratch.devrun(["npm", "run", "dev"]));
+    let ready = run.ready_within(PATIENCE);
+    eventually(PATIENCE, || match ["web", "admin"].map(|name| scratch.project().join(name).exists()) {
+        [true, true] => Ok(()),
+        up => Err(format!("{up:?}; {}", run.stderr())),
+    });
+    assert!(get(&ready.url).contains("vite answers"), "{}", run.stderr());
+    run.stop();
+}
+
 #[test]
 fn scripts_run_in_the_shell_that_the_user_has_chosen() {
     for (npmrc, variable) in [
