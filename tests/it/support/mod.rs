@@ -29,7 +29,10 @@ pub use scratch::{Fixture, Scratch, apps, fixture_program, words};
 pub use server::{PATIENCE, answers, takes_its_port};
 pub use wait::{LIMIT, SOON, eventually, retry, takes_at_most};
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Whether a process may change its user here. Says so when not: no silent skip.
 pub fn is_root(what: &str) -> bool {
@@ -88,9 +91,13 @@ pub fn has_taken_signals(pid: u32) {
     });
 }
 
-/// A port that nobody holds, outside the range from which devrun takes its own.
+/// A port that nobody holds, outside the range from which devrun takes its own, and never one that another test was
+/// given. Far from the one before: some servers move on to the next.
 pub fn free_port() -> u16 {
-    portpicker::pick_unused_port().expect("a free port")
+    static STEPS: LazyLock<AtomicU64> =
+        LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(0) % 10_000));
+    let port = || 15_000 + (STEPS.fetch_add(1, Ordering::Relaxed) * 17 % 10_000) as u16;
+    std::iter::repeat_with(port).take(10_000).find(|port| portpicker::is_free(*port)).expect("a free port")
 }
 
 /// Holds this port on this address.
