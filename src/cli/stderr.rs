@@ -5,10 +5,15 @@ use std::io::{self, Write};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long it is waited until a line is written, so that lines stand where they belong among those of the command.
+use crate::sys;
+
+/// How long a line may take to be written, so that lines stand where they belong among those of the command; longer
+/// where there is room for it, and the thread that writes has only not had its turn.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// At most.
+const TURN: Duration = Duration::from_secs(10);
 /// The same once a line was not written in that time, until one is.
 const UNREAD_PATIENCE: Duration = Duration::from_millis(1);
 
@@ -36,15 +41,22 @@ static LINES: LazyLock<Option<SyncSender<Line>>> = LazyLock::new(|| {
 pub(super) fn put(text: Vec<u8>) {
     let Some(lines) = LINES.as_ref() else { return write(&text) };
     let (written, is_written) = channel();
-    if lines.try_send((text, written)).is_ok() {
-        let patience = if UNREAD.load(Ordering::Relaxed) { UNREAD_PATIENCE } else { PATIENCE };
-        UNREAD.store(is_written.recv_timeout(patience).is_err(), Ordering::Relaxed);
+    if lines.try_send((text, written)).is_err() {
+        return;
     }
+    let patience = if UNREAD.load(Ordering::Relaxed) { UNREAD_PATIENCE } else { PATIENCE };
+    let began = Instant::now();
+    let mut unread = is_written.recv_timeout(patience).is_err();
+    while unread && sys::stderr_has_room() && began.elapsed() < TURN {
+        unread = is_written.recv_timeout(patience).is_err();
+    }
+    UNREAD.store(unread, Ordering::Relaxed);
 }
 
 /// A closed stderr is no reason to end or to panic.
 fn write(text: &[u8]) {
-    let _ = io::stderr().write_all(text);
+    // No more at once than a pipe takes that has room (pipe(7), PIPE_BUF).
+    let _ = text.chunks(4096).try_for_each(|part| io::stderr().write_all(part));
 }
 
 /// The same for who writes by itself, a line at a time.

@@ -85,7 +85,9 @@ fn apply(script: &str, words: &[Word], edits: Vec<Edit>) -> String {
             Edit::Insert(at, new) => {
                 let end = words[at - 1].end;
                 let new: String = new.iter().map(|word| format!(" {}", quoted(word))).collect();
-                script.insert_str(end, &new);
+                // `4100>log` would be a descriptor.
+                let apart = if script[end..].starts_with(['<', '>']) { " " } else { "" };
+                script.insert_str(end, &(new + apart));
             }
             Edit::Replace(at, new) => script.replace_range(words[at].start..words[at].end, &quoted(&new)),
         }

@@ -1,7 +1,7 @@
 //! Promise 27: the same server gets the same port, whatever became of its record and however many others start.
 
 use crate::healing::git;
-use crate::support::{Churn, Ended, LIMIT, Running, SOON, Scratch, Signal, free_port, get, kill};
+use crate::support::{Churn, Ended, LIMIT, Running, SOON, Scratch, Signal, eventually, free_port, get, kill};
 
 #[test]
 fn eight_servers_restarted_in_a_crowd_keep_their_ports() {
@@ -132,9 +132,11 @@ fn what_a_projects_file_says_of_ports_is_done_once_where_its_script_is_a_devrun_
         let seen = std::fs::read_to_string(scratch.project().join("seen")).unwrap();
         let seen: Vec<_> = seen.lines().collect();
         assert!(seen.len() == 2 && seen[0] == seen[1], "the same ports inside: {seen:?}");
-        let list = Running::spawn(scratch.devrun(["ls", "--json"])).outcome(SOON);
-        let list: Vec<serde_json::Value> = serde_json::from_str(&list.stdout).unwrap();
-        assert!(list.iter().all(|server| server["port"] == port && server["state"] == "ready"), "{list:?}");
+        // The inner one may see it a moment later.
+        eventually(SOON, || match scratch.listed(false) {
+            list if list.iter().all(|server| server["state"] == "ready" && server["port"] == port) => Ok(()),
+            list => Err(format!("{list:?}")),
+        });
         let outcome = run.stop();
         assert!(!outcome.stderr.contains("warning"), "{outcome}");
         scratch.assert_dead(LIMIT);

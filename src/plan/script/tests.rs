@@ -23,6 +23,12 @@ fn rewritten(script: &str, replace: bool) -> String {
 }
 
 #[test]
+fn a_port_before_a_redirection_is_no_descriptor() {
+    assert_eq!(rewritten("puma>log", false), "puma -p 4100 >log");
+    assert_eq!(rewritten("puma<in 2>&1", false), "puma -p 4100 <in 2>&1");
+}
+
+#[test]
 fn the_one_known_server_gets_its_port_wherever_it_stands() {
     for script in [
         "vite@",

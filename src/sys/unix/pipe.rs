@@ -7,7 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
 use crate::sys::types::{Stream, Woken};
@@ -106,4 +106,11 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
             other => return Ok(other?),
         }
     }
+}
+
+/// Whether standard error takes something more at once (poll(2)), or would not take it at all.
+pub(crate) fn stderr_has_room() -> bool {
+    let stderr = rustix::stdio::stderr();
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&now)).is_ok_and(|ready| ready > 0)
 }

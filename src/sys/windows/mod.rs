@@ -25,7 +25,7 @@ pub(crate) use pipe::*;
 pub(crate) use process::first_to_end;
 pub(crate) use signals::*;
 pub(crate) use sockets::*;
-pub(crate) use terminal::{SavedTerminal, stderr_is_raw};
+pub(crate) use terminal::{SavedTerminal, stderr_has_room, stderr_is_raw};
 pub(crate) use tree::{Tree, adopt_orphans, end_adopted, living_guards};
 
 /// Who is on this process's console is of its session.

@@ -41,6 +41,11 @@ impl SavedTerminal {
     }
 }
 
+/// Unknown here.
+pub(crate) fn stderr_has_room() -> bool {
+    false
+}
+
 /// Never here: a console that is in raw mode ends its lines all the same.
 pub(crate) fn stderr_is_raw() -> bool {
     false
